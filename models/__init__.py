@@ -1,0 +1,1 @@
+"""Language models, as files and as a running engine."""

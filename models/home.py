@@ -1,0 +1,65 @@
+"""Where Nightschool keeps its state: one directory, readable by its owner alone."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+
+@dataclass(frozen=True)
+class Home:
+    """The paths under ``NIGHTSCHOOL_HOME``; nothing else in the code spells them."""
+
+    root: Path
+
+    @classmethod
+    def find(cls) -> Home:
+        """Return the home that ``NIGHTSCHOOL_HOME`` names, else the platform's data directory."""
+        named = os.environ.get("NIGHTSCHOOL_HOME")
+        return cls(Path(named).expanduser() if named else platformdirs.user_data_path("nightschool"))
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def adapters(self) -> Path:
+        return self.root / "adapters"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index"
+
+    @property
+    def ledger(self) -> Path:
+        return self.root / "ledger.db"
+
+    @property
+    def choice(self) -> Path:
+        """The file that holds the name or path of the model in use."""
+        return self.root / "model.json"
+
+    @property
+    def tuning(self) -> Path:
+        """The engine settings measured on this machine, per model."""
+        return self.root / "tuning.json"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "server.log"
+
+
+def private_directory(path: Path) -> Path:
+    """Create ``path`` and its parents with mode 0700 where missing; return it."""
+    for parent in [*reversed(path.parents), path]:
+        if not parent.exists():
+            parent.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def private_opener(path: str, flags: int) -> int:
+    """An ``opener`` for :func:`open` that creates files with mode 0600."""
+    return os.open(path, flags, 0o600)
