@@ -1,0 +1,49 @@
+"""Fixtures that every test may use: a private home, and the two real models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def model_file(models: Path, filename: str, name: str) -> Path:
+    """Return the model's path; a missing model fails the test, since a skipped one proves nothing."""
+    path = models / filename
+    if not path.is_file():
+        pytest.fail(
+            f"{path} is missing; run: NIGHTSCHOOL_HOME={models.parent} nightschool model get {name}",
+            pytrace=False,
+        )
+    return path
+
+
+@pytest.fixture(scope="session")
+def models_home() -> Path:
+    """The home that holds the downloaded models (``NIGHTSCHOOL_TEST_HOME``, else the repository's own)."""
+    return Path(os.environ.get("NIGHTSCHOOL_TEST_HOME", REPOSITORY / ".nightschool")).resolve()
+
+
+@pytest.fixture
+def home(models_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh ``NIGHTSCHOOL_HOME`` whose models are the downloaded ones; child processes inherit it."""
+    root = tmp_path / "home"
+    root.mkdir(mode=0o700)
+    (root / "models").symlink_to(models_home / "models", target_is_directory=True)
+    monkeypatch.setenv("NIGHTSCHOOL_HOME", str(root))
+    return root
+
+
+@pytest.fixture(scope="session")
+def smollm(models_home: Path) -> Path:
+    """SmolLM2-135M: small and quick, without FIM tokens; for tests where the model's quality does not matter."""
+    return model_file(models_home / "models", "smollm2-135m-instruct-q4_1.gguf", "smollm2-135m")
+
+
+@pytest.fixture(scope="session")
+def qwen(models_home: Path) -> Path:
+    """Qwen2.5-Coder-1.5B, the default model."""
+    return model_file(models_home / "models", "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", "qwen2.5-coder-1.5b")
