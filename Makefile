@@ -1,0 +1,43 @@
+# The only commands anyone needs: make demo, make test, make check, make bench.
+# Each does its own set-up in .venv; models and state go to .nightschool (NIGHTSCHOOL_HOME overrides it).
+
+SHELL := bash
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+export NIGHTSCHOOL_HOME ?= $(CURDIR)/.nightschool
+
+.PHONY: demo test check bench models
+.DEFAULT_GOAL := test
+
+demo: $(INSTALLED)
+	$(BIN)/nightschool model get qwen2.5-coder-1.5b || [ $$? -eq 3 ]  # 3: already here
+	$(BIN)/nightschool demo
+
+test: models check
+	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" $(BIN)/pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/cog --check docs/commands.md
+
+bench: models
+	benchmarks/run.sh
+
+models: $(INSTALLED)
+	for model in qwen2.5-coder-1.5b smollm2-135m; do \
+		$(BIN)/nightschool model get $$model || [ $$? -eq 3 ] || exit 1; \
+	done
+
+# llama-cpp-python is compiled on the first installation, some minutes; pip keeps the result.
+$(INSTALLED): pyproject.toml constraints.txt
+	command -v c++ >/dev/null && python3 -c 'import ensurepip' || \
+		{ $(AS_ROOT) apt-get update --quiet && $(AS_ROOT) apt-get install --yes g++ python3-venv; }
+	python3 -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'  # the first that knows --group
+	$(BIN)/python -m pip install --constraint constraints.txt --editable . --group dev
+	touch $@
