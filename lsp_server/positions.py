@@ -1,4 +1,4 @@
-"""Editor columns to code points and back: LSP counts UTF-8, UTF-16 or UTF-32 units, Python counts code points."""
+"""Editor columns to code points and back: LSP counts UTF-8, 16 or 32 units, Python code points."""
 
 from __future__ import annotations
 

@@ -1,0 +1,96 @@
+"""What the developer can set: parsed once, where the client's settings come in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ADAPTIVE = "adaptive"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings as ``initializationOptions`` and ``workspace/didChangeConfiguration`` carry them.
+
+    Raises:
+        ValueError: a field has a value that it cannot have; the message names both and the remedy.
+    """
+
+    enabled: bool = True
+    """Off stops the engine as well as the ghost text."""
+    languages: Mapping[str, bool] = field(default_factory=dict)
+    """On or off by language id; ``*`` stands for those not named."""
+    disabled_paths: tuple[str, ...] = ()
+    """Globs, in the manner of ``.gitignore``, of files to stay silent in."""
+    ignore: tuple[str, ...] = ()
+    """Globs of files that are neither completed, nor shown to the model, nor recorded."""
+    in_comments: bool = True
+    multi_line: bool = True
+    max_tokens: int = 96
+    """The longest completion, in tokens."""
+    debounce: int | str = ADAPTIVE
+    """Milliseconds to wait after a keystroke, or ``adaptive``."""
+    snooze_minutes: int = 10
+    """How long ``nightschool.snooze`` keeps silent when it is not told."""
+    model: str | None = None
+    """A name of the catalogue or the path of a GGUF file; None takes what ``nightschool model use`` chose."""
+    threads: int | None = None
+    """Decoding threads; None takes what was measured to be fastest."""
+    completion_items: bool = False
+    """Offer the same text as an ordinary completion item, for editors without ghost text."""
+
+    def __post_init__(self) -> None:
+        for name in ("enabled", "in_comments", "multi_line", "completion_items"):
+            _check(self, name, isinstance(getattr(self, name), bool), "true or false")
+        for name, low, high in (("max_tokens", 1, 512), ("snooze_minutes", 1, 10_080)):
+            _check(self, name, _is_within(getattr(self, name), low, high), f"a whole number from {low} to {high}")
+        _check(self, "threads", self.threads is None or _is_within(self.threads, 1, 256), "null or 1 to 256")
+        waits = self.debounce == ADAPTIVE or _is_within(self.debounce, 0, 5000)
+        _check(self, "debounce", waits, f'"{ADAPTIVE}" or 0 to 5000 (milliseconds)')
+        _check(self, "model", self.model is None or isinstance(self.model, str), "null, a name or a path")
+        switches = isinstance(self.languages, dict) and all(
+            isinstance(on, bool) for on in self.languages.values()
+        )
+        _check(self, "languages", switches, 'an object such as {"markdown": false}')
+        for name in ("disabled_paths", "ignore"):
+            globs = getattr(self, name)
+            _check(self, name, isinstance(globs, tuple) and all(isinstance(g, str) for g in globs), "a list of globs")
+
+    def allows_language(self, language: str) -> bool:
+        return self.languages.get(language, self.languages.get("*", True))
+
+
+def parse_settings(raw: object) -> tuple[Settings, list[str]]:
+    """Return the settings that ``raw`` holds (or holds under ``nightschool``), and what is wrong with it.
+
+    A bad value takes its default, and the others stand.
+    """
+    if raw is None:
+        return Settings(), []
+    if isinstance(raw, dict) and "nightschool" in raw:
+        raw = raw["nightschool"] or {}
+    if not isinstance(raw, dict):
+        return Settings(), [f"settings must be an object, not {raw!r}; all defaults are used"]
+    settings, problems = Settings(), []
+    known = {each.name for each in fields(Settings)}
+    for name, value in raw.items():
+        if name not in known:
+            problems.append(f"setting {name!r} is unknown and was passed over; known are {', '.join(sorted(known))}")
+            continue
+        try:
+            settings = replace(settings, **{name: tuple(value) if isinstance(value, list) else value})
+        except ValueError as error:
+            problems.append(f"{error}; its default, {getattr(Settings(), name)!r}, is used")
+    return settings, problems
+
+
+def _is_within(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _check(settings: Settings, name: str, fits: bool, expected: str) -> None:
+    if not fits:
+        raise ValueError(f"setting {name!r} is {getattr(settings, name)!r}, but must be {expected}")
