@@ -179,7 +179,8 @@ def is_random(word: str) -> bool:
     if len(kinds) < 16 or 2 not in kinds:
         return False
     changes = sum(a != b for a, b in pairwise(kinds)) / (len(kinds) - 1)
-    return changes >= 0.3 and entropy(word) >= 3.6
+    expected = 0.42 if len(set(kinds)) == 3 else 0.3
+    return changes >= expected and entropy(word) >= 3.6
 
 
 def entropy(text: str) -> float:
