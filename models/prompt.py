@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -27,3 +28,127 @@ class Prompt:
     repository: str = ""
     """The workspace's name."""
     chunks: tuple[Chunk, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sentinels:
+    """The tokens that mark the parts of a fill-in-the-middle prompt, as the model's vocabulary names them."""
+
+    prefix: int
+    suffix: int
+    middle: int
+    repository: int | None = None
+    separator: int | None = None
+    """Stands before each file of a repository."""
+    path_inside: bool = False
+    """The current file's path comes after ``prefix`` rather than before it (StarCoder2)."""
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Every sentinel the model has; a completion ends at any of them."""
+        found = (self.prefix, self.suffix, self.middle, self.repository, self.separator)
+        return tuple(token for token in found if token is not None)
+
+
+class Tokenizer(Protocol):
+    """What encoding needs of a vocabulary."""
+
+    @property
+    def start(self) -> list[int]: ...
+
+    @property
+    def sentinels(self) -> Sentinels | None: ...
+
+    def tokenize(self, text: str) -> list[int]: ...
+
+    def piece(self, token: int) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A prompt as token ids: ``before``, then ``suffix``, then ``trigger``."""
+
+    before: list[int]
+    """Chunks and prefix and, with fill-in-the-middle, the sentinel that opens the suffix."""
+    suffix: list[int]
+    trigger: int
+    """The token whose logits are the completion's first token's; an adapter acts from here on."""
+    layout: str
+    """The layout's name and version: ``psm-1``, ``psm-path-inside-1`` (StarCoder2's order) or ``ltr-1``."""
+    heal: bytes = b""
+    """What the prefix had after its last token here; the completion begins with it."""
+
+    @property
+    def size(self) -> int:
+        return len(self.before) + len(self.suffix) + 1
+
+
+def encode(prompt: Prompt, tokenizer: Tokenizer, limit: int) -> Encoded:
+    """Return ``prompt`` as at most ``limit`` tokens, in the layout the model was trained on.
+
+    A longer one loses the suffix's end, then the chunks, then the prefix's beginning (at a line's start).
+    """
+    sentinels = tokenizer.sentinels
+    if sentinels is None:
+        return _left_to_right(prompt, tokenizer, limit)
+    return _fill_in_the_middle(prompt, tokenizer, sentinels, limit)
+
+
+def _left_to_right(prompt: Prompt, tokenizer: Tokenizer, limit: int) -> Encoded:
+    room = limit - len(tokenizer.start) - 1
+    prefix = _last_lines(tokenizer.tokenize(prompt.prefix), tokenizer, room)
+    chunks = tokenizer.tokenize("".join(_with_newline(chunk.text) for chunk in prompt.chunks))
+    if len(chunks) + len(prefix) > room:
+        chunks = []
+    tokens = [*tokenizer.start, *chunks, *prefix] or tokenizer.tokenize("\n")
+    return Encoded(tokens[:-1], [], tokens[-1], "ltr-1")
+
+
+def _fill_in_the_middle(prompt: Prompt, tokenizer: Tokenizer, sentinels: Sentinels, limit: int) -> Encoded:
+    head = _chunks(prompt, tokenizer, sentinels)
+    name: list[int] = []
+    if head and sentinels.separator is not None:
+        head.append(sentinels.separator)
+        name = tokenizer.tokenize(f"{prompt.path}\n")
+    opening = [sentinels.prefix, *name] if sentinels.path_inside else [*name, sentinels.prefix]
+    room = limit - len(tokenizer.start) - len(opening) - 2
+    suffix = tokenizer.tokenize(prompt.suffix)
+    prefix = tokenizer.tokenize(prompt.prefix)
+    if len(prefix) + len(suffix) > room:
+        suffix = suffix[: max(room // 4, room - len(prefix))]
+        prefix = _last_lines(prefix, tokenizer, room - len(suffix))
+    if len(head) + len(prefix) + len(suffix) > room:
+        head, opening = [], [sentinels.prefix]
+    before = [*tokenizer.start, *head, *opening, *prefix, sentinels.suffix]
+    return Encoded(
+        before, suffix, sentinels.middle, "psm-path-inside-1" if sentinels.path_inside else "psm-1"
+    )
+
+
+def _chunks(prompt: Prompt, tokenizer: Tokenizer, sentinels: Sentinels) -> list[int]:
+    """Return the chunks as files of a repository; as plain text where the model knows no repositories."""
+    if not prompt.chunks:
+        return []
+    if sentinels.separator is None:
+        return tokenizer.tokenize("".join(_with_newline(chunk.text) for chunk in prompt.chunks))
+    tokens: list[int] = []
+    if sentinels.repository is not None:
+        tokens += [sentinels.repository, *tokenizer.tokenize(f"{prompt.repository}\n")]
+    for chunk in prompt.chunks:
+        tokens += [sentinels.separator, *tokenizer.tokenize(f"{chunk.path}\n{_with_newline(chunk.text)}")]
+    return tokens
+
+
+def _with_newline(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _last_lines(tokens: list[int], tokenizer: Tokenizer, room: int) -> list[int]:
+    """Return the last ``room`` tokens or fewer, from a line's start where one is among them."""
+    if len(tokens) <= room:
+        return tokens
+    kept = tokens[len(tokens) - room :] if room > 0 else []
+    for index, token in enumerate(kept[:-1]):
+        if tokenizer.piece(token).endswith(b"\n"):
+            return kept[index + 1 :]
+    return kept

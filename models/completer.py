@@ -1,0 +1,102 @@
+"""Answers one request at a time from a loaded model: encode, warm the prompt, generate."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from models.adapters import free_adapter, load_adapter
+from models.decode import Decoder
+from models.engine import Completion, Purpose, Timings
+from models.prompt import encode
+from models.warm import Warm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from models.engine import Request
+    from models.llama import Context, Model
+    from models.warm import Place
+
+_RESERVE = 256
+"""Cells of the cache that a prompt leaves for what is generated."""
+
+
+class Completer:
+    """A model in memory with its warm prompts and, perhaps, an adapter."""
+
+    def __init__(self, model: Model, context: Context, digest: Callable[[], str]) -> None:
+        self._model, self._context, self._digest = model, context, digest
+        self._warm = Warm(context)
+        self._decoder = Decoder(context, model.vocabulary, self._warm)
+        self.adapter: tuple[Path, Any] | None = None
+        self.notice = ""
+        """What the user should know about how it was loaded."""
+
+    def use_adapter(self, path: Path | None) -> None:
+        """Generate with the adapter at ``path`` from now on; no cell of the cache changes.
+
+        Raises:
+            EngineError: it cannot be used; the one before stays.
+        """
+        new = (path, load_adapter(self._model, path, self._digest())) if path else None
+        old, self.adapter = self.adapter, new
+        # The old is freed only after the new set took its place: until then a graph may refer to it.
+        self._context.use_adapters([new[1]] if new else [])
+        if old:
+            free_adapter(old[1])
+        self._context.use_adapters([])
+
+    def complete(self, request: Request, received_at: float) -> Completion:
+        """Return the completion; ``received_at`` is when the request came, by :func:`time.perf_counter`.
+
+        Raises:
+            AbortedError: the abort flag went up; what was evaluated stays warm.
+            EngineError: llama.cpp failed, or the prompt fits no cache.
+        """
+        limit = self._context.shape.cells - _RESERVE - request.max_tokens
+        prompt = encode(request.prompt, self._model.vocabulary, limit)
+        is_warming = request.purpose is Purpose.WARM
+        place = self._warm.open(prompt, fresh=is_warming)
+        first_at = received_at
+        candidates = []
+        try:
+            if is_warming:
+                self._evaluate(place)
+            else:
+                self._trigger(place)
+                first = self._decoder.best(self._context.logits(), request.candidates)
+                first_at = time.perf_counter()
+                candidates = self._decoder.candidates(place, request, first)
+        finally:
+            self._warm.close(place)
+            if self.adapter:
+                self._context.use_adapters([])
+        timings = Timings(
+            first_token_ms=1000 * (first_at - received_at),
+            total_ms=1000 * (time.perf_counter() - received_at),
+            prompt_tokens=prompt.size,
+            evaluated_tokens=place.evaluated,
+            carried_tokens=place.carried,
+            generated_tokens=sum(len(candidate.logprobs) for candidate in candidates),
+        )
+        adapter = str(self.adapter[0]) if self.adapter else None
+        return Completion(tuple(candidates), timings, self._digest(), prompt.layout, adapter)
+
+    def _evaluate(self, place: Place) -> None:
+        if place.pending:
+            self._warm.decode(place.slot, place.pending, place.position)
+        place.is_complete = True
+
+    def _trigger(self, place: Place) -> None:
+        """Evaluate what is pending and then the trigger, the adapter acting on the trigger alone."""
+        trigger = place.prompt.trigger
+        end = place.position + len(place.pending)
+        if self.adapter is None:
+            self._warm.decode(place.slot, [*place.pending, trigger], place.position, logits=True)
+            place.is_complete = True
+            return
+        self._evaluate(place)
+        self._context.use_adapters([self.adapter[1]])
+        self._warm.decode(place.slot, [trigger], end, logits=True)

@@ -1,0 +1,299 @@
+"""llama.cpp's low-level functions, typed: a model, its vocabulary, and a context with its KV cache.
+
+The only module that imports ``llama_cpp``; it knows nothing of prompts, slots or messages.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from llama_cpp import llama_cpp as _bindings
+
+from models.engine import EngineError
+from models.prompt import Sentinels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# The bindings' annotations name ctypes where Python numbers come and go.
+llama: Any = _bindings
+
+_ERROR_LEVEL = 4
+"""``GGML_LOG_LEVEL_ERROR``; 5 continues the line before."""
+
+
+class AbortedError(Exception):
+    """The abort flag was raised while decoding; ubatches finished before stay in the cache."""
+
+
+class NoRoomError(Exception):
+    """The KV cache has no room for the batch; nothing was evaluated."""
+
+
+class AbortFlag:
+    """A byte that a decoding context polls after each graph node, without Python or its lock.
+
+    The callback is libc's ``strlen`` on a two-byte buffer: zero while the flag is down.
+    """
+
+    def __init__(self) -> None:
+        libc = ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
+        self._buffer = ctypes.create_string_buffer(2)
+        self.callback = ctypes.cast(libc.strlen, llama.ggml_abort_callback)
+        self.argument = ctypes.cast(self._buffer, ctypes.c_void_p)
+
+    def up(self) -> None:
+        self._buffer[0] = b"\x01"
+
+    def down(self) -> None:
+        self._buffer[0] = b"\x00"
+
+    @property
+    def is_up(self) -> bool:
+        return self._buffer[0] != b"\x00"
+
+
+class Log:
+    """Keeps llama.cpp's last error lines, which say what its return values do not."""
+
+    def __init__(self) -> None:
+        self._errors: deque[str] = deque(maxlen=4)
+        self._callback = llama.llama_log_callback(self._take)
+        llama.llama_log_set(self._callback, ctypes.c_void_p(0))
+
+    def _take(self, level: int, text: bytes, _: Any) -> None:
+        if level == _ERROR_LEVEL:
+            self._errors.append(text.decode("utf-8", "replace").strip())
+
+    def take(self) -> str:
+        """Return the error lines since the last call, joined."""
+        text = "; ".join(self._errors)
+        self._errors.clear()
+        return text
+
+
+class Vocabulary:
+    """Text to token ids and back."""
+
+    def __init__(self, model: Any) -> None:
+        self._vocab: Any = llama.llama_model_get_vocab(model)
+        self.size = llama.llama_vocab_n_tokens(self._vocab)
+        self._room = (llama.llama_token * 4096)()
+        begins = llama.llama_vocab_get_add_bos(self._vocab)
+        self.start: list[int] = [llama.llama_vocab_bos(self._vocab)] if begins else []
+        """What the model expects at the very beginning."""
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return the ids of ``text``; sentinels spelled inside it stay text."""
+        return self._tokenize(text, special=False)
+
+    def _tokenize(self, text: str, *, special: bool) -> list[int]:
+        # A lone surrogate has no UTF-8: the model sees a question mark.
+        raw = text.encode("utf-8", "replace")
+        if len(self._room) < len(raw) + 8:
+            self._room = (llama.llama_token * (2 * len(raw) + 8))()
+        count = llama.llama_tokenize(self._vocab, raw, len(raw), self._room, len(self._room), False, special)
+        return self._room[:count]
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes of ``token``; a control token has none."""
+        room = ctypes.create_string_buffer(64)
+        size = llama.llama_token_to_piece(self._vocab, token, room, len(room), 0, False)
+        if size < 0:
+            room = ctypes.create_string_buffer(-size)
+            size = llama.llama_token_to_piece(self._vocab, token, room, len(room), 0, False)
+        return room.raw[:size]
+
+    @cached_property
+    def sentinels(self) -> Sentinels | None:
+        """The model's fill-in-the-middle tokens, or None where it has none."""
+        ids = (
+            llama.llama_vocab_fim_pre(self._vocab),
+            llama.llama_vocab_fim_suf(self._vocab),
+            llama.llama_vocab_fim_mid(self._vocab),
+        )
+        if min(ids) < 0:
+            return None
+        repository = llama.llama_vocab_fim_rep(self._vocab)
+        separator = llama.llama_vocab_fim_sep(self._vocab)
+        if repository >= 0 or separator >= 0:
+            return Sentinels(*ids, *(token if token >= 0 else None for token in (repository, separator)))
+        # llama.cpp does not look for StarCoder2's spelling of these two.
+        spelled = [self._tokenize(text, special=True) for text in ("<repo_name>", "<file_sep>")]
+        if all(len(tokens) == 1 for tokens in spelled):
+            return Sentinels(*ids, spelled[0][0], spelled[1][0], path_inside=True)
+        return Sentinels(*ids)
+
+    @cached_property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a completion: ends of generation and every sentinel."""
+        ends = {token for token in range(self.size) if llama.llama_vocab_is_eog(self._vocab, token)}
+        return frozenset(ends | set(self.sentinels.ids if self.sentinels else ()))
+
+
+class Model:
+    """The weights of one GGUF file."""
+
+    def __init__(self, path: Path, *, gpu_layers: int, repack: bool, log: Log) -> None:
+        """Load ``path``.
+
+        Raises:
+            EngineError: llama.cpp cannot load it.
+        """
+        params = llama.llama_model_default_params()
+        params.n_gpu_layers = gpu_layers
+        params.use_extra_bufts = repack
+        self.log = log
+        self.path = path
+        self._model: Any = llama.llama_model_load_from_file(os.fsencode(path), params)
+        if not self._model:
+            raise EngineError(f"llama.cpp cannot load the model {path}: {log.take()}")
+        self.vocabulary = Vocabulary(self._model)
+
+    @property
+    def handle(self) -> Any:
+        return self._model
+
+    def meta(self, key: str) -> str:
+        """Return the GGUF metadata value of ``key`` as text, or an empty string."""
+        room = ctypes.create_string_buffer(512)
+        size = llama.llama_model_meta_val_str(self._model, key.encode(), room, len(room))
+        return room.value.decode("utf-8", "replace") if size >= 0 else ""
+
+    @property
+    def trained_cells(self) -> int:
+        """The context length that the model was trained for."""
+        return llama.llama_model_n_ctx_train(self._model)
+
+    def close(self) -> None:
+        llama.llama_model_free(self._model)
+
+
+@dataclass(frozen=True)
+class ContextShape:
+    cells: int
+    sequences: int
+    threads: int
+    batch: int = 512
+    """Rows in one call; llama.cpp aborts the process on a longer batch."""
+    ubatch: int = 128
+    """Rows computed at once: an abort loses at most these."""
+    flash: bool = True
+
+
+class Context:
+    """A KV cache over several sequences, and the computation that fills it."""
+
+    def __init__(self, model: Model, shape: ContextShape, abort: AbortFlag) -> None:
+        params = llama.llama_context_default_params()
+        params.n_ctx = shape.cells
+        params.n_batch = shape.batch
+        params.n_ubatch = shape.ubatch
+        params.n_seq_max = shape.sequences
+        # The default reserves logits for a whole batch: 300 MB for a vocabulary of 150,000.
+        params.n_outputs_max = 16
+        params.n_threads = params.n_threads_batch = shape.threads
+        params.kv_unified = True
+        params.no_perf = True
+        params.flash_attn_type = (
+            llama.LLAMA_FLASH_ATTN_TYPE_AUTO if shape.flash else llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
+        params.abort_callback = abort.callback
+        params.abort_callback_data = abort.argument
+        self._abort = abort
+        self._log = model.log
+        self.shape = shape
+        self._context: Any = llama.llama_init_from_model(model.handle, params)
+        if not self._context:
+            raise EngineError(f"llama.cpp cannot make a context of {shape.cells} cells: {self._log.take()}")
+        self._memory: Any = llama.llama_get_memory(self._context)
+        self._batch: Any = llama.llama_batch_init(shape.batch, 0, 1)
+        self._vocabulary_size = model.vocabulary.size
+
+    @property
+    def handle(self) -> Any:
+        return self._context
+
+    def decode(self, tokens: Sequence[int], position: int, sequence: int, *, logits: bool = False) -> None:
+        """Evaluate ``tokens`` at ``position`` and following of ``sequence``; the last may give logits.
+
+        Raises:
+            AbortedError: the abort flag went up; :meth:`end` tells how far it came.
+            NoRoomError: the cache is full.
+            EngineError: llama.cpp failed.
+        """
+        for start in range(0, len(tokens), self.shape.batch):
+            part = tokens[start : start + self.shape.batch]
+            is_last = start + len(part) == len(tokens)
+            self._decode_part(part, position + start, sequence, logits and is_last)
+
+    def _decode_part(self, tokens: Sequence[int], position: int, sequence: int, logits: bool) -> None:
+        if self._abort.is_up:
+            raise AbortedError
+        batch = self._batch
+        batch.n_tokens = len(tokens)
+        for row, token in enumerate(tokens):
+            batch.token[row] = token
+            batch.pos[row] = position + row
+            batch.n_seq_id[row] = 1
+            batch.seq_id[row][0] = sequence
+            batch.logits[row] = 0
+        batch.logits[len(tokens) - 1] = logits
+        code = llama.llama_decode(self._context, batch)
+        if code == 2:
+            raise AbortedError
+        if code == 1:
+            raise NoRoomError
+        if code:
+            raise EngineError(f"llama.cpp failed to decode {len(tokens)} tokens ({code}): {self._log.take()}")
+
+    def logits(self) -> NDArray[np.float32]:
+        """Return the last decoded row's logits, (vocabulary,); a view that the next decode overwrites."""
+        row = llama.llama_get_logits_ith(self._context, -1)
+        return np.ctypeslib.as_array(row, (self._vocabulary_size,))
+
+    def end(self, sequence: int) -> int:
+        """Return the position after the last cell of ``sequence``; 0 when it has none."""
+        return llama.llama_memory_seq_pos_max(self._memory, sequence) + 1
+
+    def copy(self, source: int, target: int, start: int = 0, stop: int = -1) -> None:
+        """Let ``target`` share ``source``'s cells at positions [start, stop); costs no computation."""
+        llama.llama_memory_seq_cp(self._memory, source, target, start, stop)
+
+    def remove(self, sequence: int, start: int = 0, stop: int = -1) -> None:
+        """Take positions [start, stop) from ``sequence``; cells that no sequence has become free."""
+        llama.llama_memory_seq_rm(self._memory, sequence, start, stop)
+
+    def shift(self, sequence: int, by: int) -> None:
+        """Move all cells of ``sequence`` by ``by`` positions; the next decode pays for rotating the keys."""
+        llama.llama_memory_seq_add(self._memory, sequence, 0, -1, by)
+
+    def state(self, sequence: int) -> bytes:
+        """Return the sequence's cells as llama.cpp serialises them."""
+        size = llama.llama_state_seq_get_size(self._context, sequence)
+        room = (ctypes.c_uint8 * size)()
+        llama.llama_state_seq_get_data(self._context, room, size, sequence)
+        return bytes(room)
+
+    def use_adapters(self, adapters: Iterable[Any]) -> None:
+        """Decode with exactly these LoRA adapters, at full scale, from the next batch on."""
+        handles = list(adapters)
+        if not handles:
+            llama.llama_set_adapters_lora(self._context, None, 0, None)
+            return
+        array = (llama.llama_adapter_lora_p_ctypes * len(handles))(*handles)
+        scales = (ctypes.c_float * len(handles))(*[1.0] * len(handles))
+        llama.llama_set_adapters_lora(self._context, array, len(handles), scales)
+
+    def close(self) -> None:
+        llama.llama_batch_free(self._batch)
+        llama.llama_free(self._context)

@@ -1,0 +1,87 @@
+"""What the server and the engine process say to each other: one JSON object per line.
+
+To the engine: ``start``, ``complete``, ``cancel``, ``adapter``. From it: ``status``, and for each
+``complete`` and ``adapter`` exactly one ``reply`` with its number, which holds a result, an error, or neither (stopped).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from models.engine import (
+    Candidate,
+    Completion,
+    EngineOptions,
+    EngineState,
+    EngineStatus,
+    Purpose,
+    Request,
+    Stop,
+    Timings,
+)
+from models.prompt import Chunk, Prompt
+
+Message = dict[str, Any]
+
+
+def to_line(message: Message) -> bytes:
+    return json.dumps(message, separators=(",", ":"), default=str).encode("ascii") + b"\n"
+
+
+def from_line(line: bytes) -> Message:
+    return json.loads(line)
+
+
+def start(model: Path, options: EngineOptions, adapter: Path | None) -> Message:
+    return {"kind": "start", "model": str(model), "options": asdict(options) | {"adapter": adapter}}
+
+
+def options_of(message: Message) -> EngineOptions:
+    options = dict(message["options"])
+    for name in ("tuning", "adapter"):
+        options[name] = None if options[name] is None else Path(options[name])
+    return EngineOptions(**options)
+
+
+def complete(number: int, request: Request) -> Message:
+    return {"kind": "complete", "number": number, "request": asdict(request)}
+
+
+def request_of(message: Message) -> Request:
+    fields = dict(message["request"])
+    prompt = dict(fields["prompt"])
+    prompt["chunks"] = tuple(Chunk(**chunk) for chunk in prompt["chunks"])
+    fields["prompt"] = Prompt(**prompt)
+    fields["purpose"], fields["stop"] = Purpose(fields["purpose"]), Stop(fields["stop"])
+    return Request(**fields)
+
+
+def reply(number: int, *, completion: Completion | None = None, error: str = "") -> Message:
+    return {
+        "kind": "reply",
+        "number": number,
+        "completion": asdict(completion) if completion else None,
+        "error": error,
+    }
+
+
+def completion_of(message: Message) -> Completion | None:
+    fields = message["completion"]
+    if fields is None:
+        return None
+    candidates = tuple(
+        Candidate(found["text"], tuple(found["logprobs"]), found["stopped_by"])
+        for found in fields["candidates"]
+    )
+    return Completion(**(fields | {"candidates": candidates, "timings": Timings(**fields["timings"])}))
+
+
+def status(found: EngineStatus) -> Message:
+    return {"kind": "status", **asdict(found)}
+
+
+def status_of(message: Message) -> EngineStatus:
+    return EngineStatus(EngineState(message["state"]), message["model"], message["message"])

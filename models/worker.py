@@ -1,0 +1,132 @@
+"""The engine process: reads requests from stdin, answers on stdout, exits when stdin closes.
+
+Run by :mod:`models.supervisor`. A thread reads the messages, so that a newer request raises the abort flag
+while an older one is being computed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from models import messages
+from models.engine import EngineError, EngineState, EngineStatus
+from models.llama import AbortedError, AbortFlag
+from models.loading import load
+
+if TYPE_CHECKING:
+    from models.completer import Completer
+    from models.messages import Message
+
+
+class Outbox:
+    """Writes whole messages, from any thread."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._lock = stream, threading.Lock()
+
+    def put(self, message: Message) -> None:
+        with self._lock:
+            self._stream.write(messages.to_line(message))
+            self._stream.flush()
+
+
+class Inbox:
+    """What is to be done next; only the newest completion is, the older ones are answered as stopped."""
+
+    def __init__(self, abort: AbortFlag, outbox: Outbox) -> None:
+        self._abort, self._outbox = abort, outbox
+        self._changed = threading.Condition()
+        self._orders: deque[Message] = deque()
+        self._newest: tuple[Message, float] | None = None
+        self._running: int | None = None
+
+    def put(self, message: Message) -> None:
+        with self._changed:
+            if message["kind"] == "complete":
+                self._replace((message, time.perf_counter()))
+            elif message["kind"] == "cancel":
+                self._cancel(message["number"])
+            else:
+                self._orders.append(message)
+            self._changed.notify()
+
+    def _replace(self, newer: tuple[Message, float] | None) -> None:
+        if self._newest:
+            self._outbox.put(messages.reply(self._newest[0]["number"]))
+        self._newest = newer
+        if self._running is not None:
+            self._abort.up()
+
+    def _cancel(self, number: int) -> None:
+        if self._newest and self._newest[0]["number"] == number:
+            self._outbox.put(messages.reply(number))
+            self._newest = None
+        elif self._running == number:
+            self._abort.up()
+
+    def take(self) -> tuple[Message, float]:
+        """Wait for the next message; with it, when it was read (:func:`time.perf_counter`).
+
+        The abort flag is down from then on unless something newer comes.
+        """
+        with self._changed:
+            self._running = None
+            self._abort.down()
+            self._changed.wait_for(lambda: self._orders or self._newest)
+            if self._orders:
+                return self._orders.popleft(), time.perf_counter()
+            assert self._newest
+            message, read_at = self._newest
+            self._newest, self._running = None, message["number"]
+            return message, read_at
+
+
+def answer(completer: Completer, message: Message, read_at: float) -> Message:
+    """Do what ``message`` asks for and return the reply."""
+    number = message["number"]
+    try:
+        if message["kind"] == "adapter":
+            completer.use_adapter(Path(message["path"]) if message["path"] else None)
+            return messages.reply(number)
+        completion = completer.complete(messages.request_of(message), read_at)
+        return messages.reply(number, completion=completion)
+    except AbortedError:
+        return messages.reply(number)
+    except EngineError as error:
+        return messages.reply(number, error=str(error))
+
+
+def listen(stream: BinaryIO, inbox: Inbox) -> None:
+    """Read messages until the server closes the pipe; then end the process, even in mid-computation."""
+    for line in stream:
+        inbox.put(messages.from_line(line))
+    os._exit(0)
+
+
+def main() -> None:
+    # What a library prints must not get between the messages.
+    outbox = Outbox(os.fdopen(os.dup(1), "wb"))
+    os.dup2(2, 1)
+    abort = AbortFlag()
+    inbox = Inbox(abort, outbox)
+    begin = messages.from_line(sys.stdin.buffer.readline())
+    threading.Thread(target=listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    model = Path(begin["model"])
+    try:
+        completer = load(model, messages.options_of(begin), abort)
+    except EngineError as error:
+        outbox.put(messages.status(EngineStatus(EngineState.FAILED, str(model), str(error))))
+        return
+    outbox.put(messages.status(EngineStatus(EngineState.READY, str(model), completer.notice)))
+    while True:
+        outbox.put(answer(completer, *inbox.take()))
+
+
+if __name__ == "__main__":
+    main()
