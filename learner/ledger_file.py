@@ -38,15 +38,20 @@ def connect(path: Path, *, busy_timeout_s: float = 5.0) -> sqlite3.Connection:
     return connection
 
 
-def connect_to_read(path: Path) -> sqlite3.Connection:
-    """Open an existing, current ledger for reading.
+def connect_to_write(path: Path) -> sqlite3.Connection:
+    """Open an existing ledger, as :func:`connect` does.
 
     Raises:
         FileNotFoundError: nothing was recorded yet.
     """
     if not path.exists():
         raise FileNotFoundError(f"no ledger at {path} yet; it begins with the first completion")
-    connection = connect(path)
+    return connect(path)
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open an existing ledger for reading; an older one is migrated first."""
+    connection = connect_to_write(path)
     connection.execute("PRAGMA query_only = on")
     return connection
 
@@ -122,8 +127,8 @@ def set_aside(path: Path) -> Path:
 
 def set_aside_files(path: Path) -> list[Path]:
     """Return the damaged ledgers that were set aside beside ``path``, oldest first."""
-    return [
-        found
-        for found in sorted(path.parent.glob(f"{path.name}.corrupt-*"))
-        if not found.name.endswith(("-wal", "-shm"))
-    ]
+    return [found for found in sorted(path.parent.glob(f"{path.name}.corrupt-*")) if not _is_log(found)]
+
+
+def _is_log(path: Path) -> bool:
+    return path.name.endswith(("-wal", "-shm"))

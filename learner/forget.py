@@ -1,0 +1,147 @@
+"""Forgetting: chosen facts, and everything derived from them, leave the file for good."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from learner.contexts import read_prompt
+from learner.ledger_file import transaction
+from learner.retention import delete
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ATTEMPTS = 20
+PAUSE_S = 0.5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which offers to forget: those that meet every condition that is given."""
+
+    file: str | None = None
+    """A path or URI."""
+    repository: Path | None = None
+    since: float | None = None
+    """Unix time: what was offered then or later."""
+    matching: str | None = None
+    """Text that occurs in what was offered, settled, generated, or in the context."""
+    everything: bool = False
+
+    def __post_init__(self) -> None:
+        if self.everything == any(c is not None for c in self._conditions()):
+            raise ValueError("say what to forget: --file, --repo, --since, --matching, or --all alone")
+
+    def _conditions(self) -> tuple[object, ...]:
+        return (self.file, self.repository, self.since, self.matching)
+
+
+def chosen_offers(connection: sqlite3.Connection, choice: Choice) -> list[int]:
+    """Return the row ids of the offers that the choice names."""
+    conditions, values = [], []
+    if choice.file is not None:
+        uri = choice.file if "://" in choice.file else Path(choice.file).absolute().as_uri()
+        conditions.append("files.uri = ?")
+        values.append(uri)
+    if choice.repository is not None:
+        root = choice.repository.absolute()
+        # Files below it count even where the editor had another folder open.
+        conditions.append("(files.project = ? OR substr(files.uri, 1, length(?)) = ?)")
+        values += [str(root), *[root.as_uri() + "/"] * 2]
+    if choice.since is not None:
+        conditions.append("offered_at >= ?")
+        values.append(choice.since)
+    rows = connection.execute(
+        "SELECT offers.id FROM offers JOIN files ON files.id = file WHERE "
+        + " AND ".join(conditions or ["1"]),
+        values,
+    )
+    offers = [offer for (offer,) in rows]
+    if choice.matching is None:
+        return offers
+    return [offer for offer in offers if _holds(connection, offer, choice.matching)]
+
+
+def forget(connection: sqlite3.Connection, offers: list[int]) -> None:
+    """Delete the offers and all that came from them, then rewrite the file without them.
+
+    Other processes may go on recording meanwhile.
+
+    Raises:
+        sqlite3.OperationalError: another program kept the file busy, so that deleted text may still be in it;
+            run it again.
+    """
+    sessions = _sessions_of(connection, offers)
+    delete(connection, offers)
+    with transaction(connection):
+        # Not every session without offers: one may have begun just now.
+        connection.executemany(
+            "DELETE FROM sessions WHERE session_id = ? AND session_id NOT IN (SELECT session_id FROM offers)",
+            sessions,
+        )
+    _retried(lambda: connection.execute("VACUUM"))
+    _retried(lambda: _truncate_log(connection))
+
+
+def remove_set_aside(path: Path) -> int:
+    """Delete the damaged and recovered ledgers beside ``path``, with their logs; return how many files."""
+    found = [*path.parent.glob(f"{path.name}.corrupt-*"), *path.parent.glob(f"{path.name}.recovered-*")]
+    for file in found:
+        file.unlink(missing_ok=True)
+    return len(found)
+
+
+def _sessions_of(connection: sqlite3.Connection, offers: list[int]) -> set[tuple[str]]:
+    found = (
+        connection.execute("SELECT session_id FROM offers WHERE id = ?", (offer,)).fetchone()
+        for offer in offers
+    )
+    return {row for row in found if row is not None}
+
+
+def _holds(connection: sqlite3.Connection, offer: int, text: str) -> bool:
+    return any(text in found for found in _texts(connection, offer))
+
+
+def _texts(connection: sqlite3.Connection, offer: int) -> Iterator[str]:
+    for table, key in (
+        ("offers", "id"),
+        ("candidates", "offer"),
+        ("settlements", "offer"),
+    ):
+        for (found,) in connection.execute(f"SELECT text FROM {table} WHERE {key} = ?", (offer,)):
+            yield found
+    prompt = read_prompt(connection, offer)
+    yield prompt.prefix + prompt.suffix
+    # What was offered may begin in the line before it.
+    for (found,) in connection.execute(
+        "SELECT line_before || text || line_after FROM offers WHERE id = ?", (offer,)
+    ):
+        yield found
+    for chunk in prompt.chunks:
+        yield chunk.path
+        yield chunk.text
+
+
+def _truncate_log(connection: sqlite3.Connection) -> None:
+    """Empty the write-ahead log, which holds the pages as they were before."""
+    (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("another program is reading the ledger")
+
+
+def _retried(action: Callable[[], object]) -> None:
+    """Try until no other program is in the way."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            action()
+            return
+        except sqlite3.OperationalError as error:
+            if "lock" not in str(error) and "reading" not in str(error):
+                raise
+            time.sleep(PAUSE_S)
+    action()
