@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ABOVE, BELOW = 200, 40
 """How many lines around the cursor are looked at."""
+WIDTH = 2000
+"""Of a longer line, only the part next to the cursor (or its start) is looked at."""
 TAB = 8
 
 
@@ -52,16 +54,16 @@ class Place:
 
 def place_at(document: Document, point: Point) -> Place:
     """Return what stands around ``point``, which lies within the document."""
-    lines = document.lines
-    first = max(0, point.line - ABOVE)
-    above = [line.rstrip("\r\n") for line in lines[first : point.line]]
-    line = lines[point.line].rstrip("\r\n") if point.line < len(lines) else ""
+    lines, here = document.lines, point.line
+    first = max(0, here - ABOVE)
+    above = [_bare(line) for line in lines[first:here]]
+    line = lines[here].rstrip("\r\n") if here < len(lines) else ""
     return Place(
-        before=line[: point.column],
-        after=line[point.column :],
+        before=line[max(0, point.column - WIDTH) : point.column],
+        after=line[point.column : point.column + WIDTH],
         above=above if first == 0 else _from_outermost(above),
-        below=[line.rstrip("\r\n") for line in lines[point.line + 1 : point.line + 1 + BELOW]],
-        language=document.language_id or "",
+        below=[_bare(line) for line in lines[here + 1 : here + 1 + BELOW]],
+        language=document.language_id,
     )
 
 
@@ -96,6 +98,10 @@ def indent_of(line: str) -> int:
     """Return the columns of white space that ``line`` begins with."""
     blank = line[: len(line) - len(line.lstrip())]
     return len(blank.expandtabs(TAB))
+
+
+def _bare(line: str) -> str:
+    return line[:WIDTH].rstrip("\r\n")
 
 
 def _from_outermost(above: list[str]) -> list[str]:

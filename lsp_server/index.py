@@ -1,0 +1,349 @@
+"""The workspace index: which lines of which files speak of the same things, kept fresh in the background.
+
+It stores words (parts of identifiers, letters only) and the names of definitions, never text: text is read
+from its file when it is shown, so that it is never stale and each secret in it is redacted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import queue
+import sqlite3
+import threading
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsp_server.definitions import definitions
+from lsp_server.identifiers import words
+from models.home import private_directory, private_opener
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from learner.privacy import PrivacyFilter
+
+log = logging.getLogger(__name__)
+
+ROWS = 20
+"""Lines of a piece."""
+MOST_BYTES = 1_000_000
+MOST_FILES = 20_000
+MOST_ROWS = 20_000
+"""Lines of a file that are indexed."""
+LONG_LINES = 400
+"""Bytes per line, on average, from which a file is taken as minified or as data."""
+BATCH = 16
+"""Files per transaction: another server on this workspace waits no longer than these take."""
+BUSY_S = 10.0
+
+_VERSION = 1
+_FILE_BITS = 13
+"""A row's id is its file's id and, in this many bits, its place in the file."""
+_SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv", "site-packages", "bower_components"})
+_SKIPPED_NAMES = frozenset({"go.sum", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml"})
+_SKIPPED_ENDS = (
+    ".lock",
+    ".min.js",
+    ".min.css",
+    ".map",
+    ".svg",
+    ".csv",
+    ".tsv",
+    ".log",
+    ".ipynb",
+    ".jsonl",
+    ".po",
+)
+_SCHEMA = f"""
+create table if not exists files (
+    id integer primary key, path text not null unique, modified_ns integer not null, bytes integer not null
+);
+create virtual table if not exists pieces using fts5(words, detail=column);
+create table if not exists symbols (name text not null, file integer not null, line integer not null);
+create index if not exists symbols_by_name on symbols (name);
+create index if not exists symbols_by_file on symbols (file);
+pragma user_version = {_VERSION};
+"""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A place that the index points to."""
+
+    path: str
+    """Relative to the root, with forward slashes."""
+    line: int
+
+
+class Index:
+    """One workspace's index: a thread of its own writes; :meth:`search` and :meth:`symbols` read elsewhere."""
+
+    def __init__(self, root: Path, directory: Path, privacy: PrivacyFilter) -> None:
+        """Index the files below ``root`` that ``privacy`` allows, in a database in ``directory``."""
+        self.root = root
+        self.file = directory / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}.db"
+        self.usable = threading.Event()
+        """Set once every file has been seen."""
+        self._privacy = privacy
+        self._stop = threading.Event()
+        self._changed: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._reader: sqlite3.Connection | None = None
+
+    def start(self, near: Path | None = None, watch: bool = True) -> None:
+        """Begin to index, the files nearest to ``near`` first, and to follow changes on the disk."""
+        tasks = [threading.Thread(target=self._write, args=(near,), name="index", daemon=True)]
+        if watch:
+            tasks.append(threading.Thread(target=self._watch, name="index watcher", daemon=True))
+        self._threads = tasks
+        for task in tasks:
+            task.start()
+
+    def update(self, path: Path) -> None:
+        """Read the file again soon: it was written, or deleted."""
+        self._changed.put(path)
+
+    def close(self) -> None:
+        """Stop within a file's time; call it from the thread that reads."""
+        self._stop.set()
+        self._changed.put(None)
+        for task in self._threads:
+            task.join(timeout=2)
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def search(self, terms: Sequence[str], limit: int) -> list[Hit]:
+        """Return the pieces of :data:`ROWS` lines that match ``terms`` best by BM25, best first."""
+        if not terms:
+            return []
+        match = " OR ".join(f'"{term}"' for term in terms)
+        found = self._read(
+            "select rowid from pieces where pieces match ? order by rank limit ?", (match, limit)
+        )
+        hits = []
+        for (row,) in found:
+            paths = self._read("select path from files where id = ?", (row >> _FILE_BITS,))
+            hits += [Hit(path, (row & (1 << _FILE_BITS) - 1) * ROWS) for (path,) in paths]
+        return hits
+
+    def symbols(self, name: str, limit: int = 50) -> list[Hit]:
+        """Return where ``name`` is defined."""
+        query = "select path, line from symbols join files on files.id = file where name = ? limit ?"
+        return [Hit(path, line) for path, line in self._read(query, (name, limit))]
+
+    def _read(self, query: str, values: tuple[object, ...]) -> list[tuple]:
+        """Run a query; an index that does not exist yet, or is being rebuilt, knows nothing."""
+        try:
+            if self._reader is None:
+                self._reader = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=1)
+            return self._reader.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            log.debug("index %s cannot be read now: %s", self.file, error)
+            if self._reader is not None:
+                self._reader.close()
+            self._reader = None
+            return []
+
+    def _write(self, near: Path | None) -> None:
+        """The writer's thread: one full pass, then what changes."""
+        while not self._stop.is_set():
+            try:
+                with contextlib.closing(self._open()) as database:
+                    self._refresh_all(database, near)
+                    self.usable.set()
+                    self._follow(database)
+            except sqlite3.DatabaseError as error:
+                if not self._mend(error):
+                    return
+
+    def _mend(self, error: sqlite3.DatabaseError) -> bool:
+        """Delete a damaged index, wait for a busy one; return whether to go on."""
+        code = error.sqlite_errorcode & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            log.warning("index %s is damaged (%s); it is built again", self.file, error)
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self.file}{suffix}").unlink(missing_ok=True)
+            return True
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return not self._stop.wait(1)
+        log.error(
+            "index %s cannot be written: %s; workspace context is off until the next start", self.file, error
+        )
+        return False
+
+    def _open(self) -> sqlite3.Connection:
+        private_directory(self.file.parent)
+        os.close(private_opener(str(self.file), os.O_RDWR | os.O_CREAT))
+        database = sqlite3.connect(self.file, timeout=BUSY_S, isolation_level=None)
+        version = database.execute("pragma user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            database.close()
+            self.file.unlink()
+            return self._open()
+        database.execute("pragma journal_mode = wal")
+        database.execute("pragma synchronous = off")  # A lost index is built again.
+        database.executescript(_SCHEMA)
+        return database
+
+    def _refresh_all(self, database: sqlite3.Connection, near: Path | None) -> None:
+        known = {path for (path,) in database.execute("select path from files")}
+        files = nearest_first(list(self._files()), near)
+        for start in range(0, len(files), BATCH):
+            if self._stop.is_set():
+                return
+            self._store(database, files[start : start + BATCH])
+        gone = known - {path.relative_to(self.root).as_posix() for path in files}
+        self._store(database, [self.root / path for path in gone])
+
+    def _follow(self, database: sqlite3.Connection) -> None:
+        while not self._stop.is_set():
+            path = self._changed.get()
+            paths = {path}
+            with contextlib.suppress(queue.Empty):
+                while len(paths) < BATCH:
+                    paths.add(self._changed.get_nowait())
+            self._store(database, [path for path in paths if path is not None])
+
+    def _watch(self) -> None:
+        """The watcher's thread: hand on what the system says has changed."""
+        from watchfiles import watch  # Here, for start-up does not need the native module.
+
+        try:
+            # The long step keeps an idle server idle: the watcher wakes only so often to see whether to stop.
+            for changes in watch(
+                self.root, stop_event=self._stop, step=500, debounce=1000, raise_interrupt=False
+            ):
+                for _, path in changes:
+                    self.update(Path(path))
+        except (OSError, RuntimeError) as error:
+            log.warning("%s cannot be watched (%s); the index follows saved files only", self.root, error)
+
+    def _files(self) -> Iterator[Path]:
+        count = 0
+        for folder, folders, names in os.walk(self.root):
+            here = Path(folder)
+            folders[:] = sorted(name for name in folders if self._enters(here / name))
+            for name in sorted(names):
+                path = here / name
+                if self._stop.is_set() or count >= MOST_FILES:
+                    return
+                if _is_source(name) and self._privacy.allows(path):
+                    count += 1
+                    yield path
+
+    def _enters(self, folder: Path) -> bool:
+        skipped = folder.name.startswith(".") or folder.name in _SKIPPED_FOLDERS or folder.is_symlink()
+        # Git ignores a folder by ignoring whatever is in it.
+        return not skipped and self._privacy.allows(folder / "x")
+
+    def _store(self, database: sqlite3.Connection, paths: Sequence[Path]) -> None:
+        """Bring the rows of these files up to date, in one transaction."""
+        entries = [entry for path in paths if (entry := self._entry(database, path)) is not None]
+        if not entries:
+            return
+        database.execute("begin immediate")
+        try:
+            for entry in entries:
+                _replace(database, entry)
+            database.execute("commit")
+        except sqlite3.DatabaseError:
+            if database.in_transaction:
+                database.execute("rollback")
+            raise
+
+    def _entry(self, database: sqlite3.Connection, path: Path) -> _Entry | None:
+        """Return what the index should say of a file; None where it says so already."""
+        if not path.is_relative_to(self.root):
+            return None
+        name = path.relative_to(self.root).as_posix()
+        known = database.execute("select modified_ns, bytes from files where path = ?", (name,)).fetchone()
+        stamp = self._stamp(path)
+        if stamp == known:
+            return None
+        text = read_source(path) if stamp is not None else None
+        lines = text.splitlines(keepends=True) if text is not None else []
+        pieces = ["".join(lines[row : row + ROWS]) for row in range(0, min(len(lines), MOST_ROWS), ROWS)]
+        # Splitting piece by piece: one long call on a whole file would keep the event loop's thread waiting.
+        return _Entry(name, stamp, [" ".join(words(piece)) for piece in pieces], [*definitions(lines)])
+
+    def _stamp(self, path: Path) -> tuple[int, int] | None:
+        """Return time of change (ns) and size (bytes) of a file that is to be indexed, else None."""
+        try:
+            status = path.stat()
+            inside = path.resolve().is_relative_to(self.root.resolve())
+        except OSError:
+            return None
+        wanted = inside and path.is_file() and status.st_size <= MOST_BYTES and self._wanted(path)
+        return (status.st_mtime_ns, status.st_size) if wanted else None
+
+    def _wanted(self, path: Path) -> bool:
+        folders = path.relative_to(self.root).parts[:-1]
+        hidden = any(part.startswith(".") or part in _SKIPPED_FOLDERS for part in folders)
+        return not hidden and _is_source(path.name) and self._privacy.allows(path)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What the index says of one file."""
+
+    path: str
+    stamp: tuple[int, int] | None
+    """None for a file that is gone or not to be indexed."""
+    pieces: list[str]
+    symbols: list[tuple[str, int]]
+
+
+def nearest_first(files: list[Path], near: Path | None) -> list[Path]:
+    """Sort by the number of folders between each file and ``near``."""
+    if near is None:
+        return files
+    here = near.parent.parts
+
+    def distance(path: Path) -> int:
+        there = path.parent.parts
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(here, there, strict=False)))
+        return len(here) + len(there) - 2 * shared
+
+    return sorted(files, key=distance)
+
+
+def _replace(database: sqlite3.Connection, entry: _Entry) -> None:
+    known = database.execute("select id from files where path = ?", (entry.path,)).fetchone()
+    if known is not None:
+        first = known[0] << _FILE_BITS
+        last = first + (1 << _FILE_BITS) - 1
+        database.execute("delete from pieces where rowid between ? and ?", (first, last))
+        database.execute("delete from symbols where file = ?", known)
+        database.execute("delete from files where id = ?", known)
+    if entry.stamp is None:
+        return
+    insert = "insert into files (path, modified_ns, bytes) values (?, ?, ?)"
+    file = database.execute(insert, (entry.path, *entry.stamp)).lastrowid or 0
+    rows = [((file << _FILE_BITS) + place, piece) for place, piece in enumerate(entry.pieces) if piece]
+    database.executemany("insert into pieces (rowid, words) values (?, ?)", rows)
+    database.executemany(
+        "insert into symbols values (?, ?, ?)", [(name, file, line) for name, line in entry.symbols]
+    )
+
+
+def _is_source(name: str) -> bool:
+    """Whether a file's name lets one expect text that somebody wrote."""
+    return name not in _SKIPPED_NAMES and not name.lower().endswith(_SKIPPED_ENDS)
+
+
+def read_source(path: Path) -> str | None:
+    """Return the text of a file; None for binary and minified ones."""
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if b"\0" in content or len(content) > LONG_LINES * (content.count(b"\n") + 1):
+        return None
+    return text
