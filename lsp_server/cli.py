@@ -12,8 +12,10 @@ from models.catalogue import ModelError
 from models.engine import EngineError
 
 COMMANDS = {
+    "doctor": "lsp_server.doctor:doctor",
     "model": "models.cli:model",
     "serve": "lsp_server.cli:serve",
+    "status": "lsp_server.status:status",
 }
 
 

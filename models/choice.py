@@ -50,8 +50,11 @@ def model_path(home: Home, name: str | None = None) -> Path:
 
 
 def remedy(home: Home, name: str | None = None) -> str:
-    """The command that makes the model of :func:`model_path` present."""
-    name = name or chosen(home)
+    """The command that makes a model present, where :func:`model_path` leads to none."""
+    try:
+        name = name or chosen(home)
+    except ModelError:
+        return f"nightschool model use {DEFAULT}"
     return f"nightschool model get {name}" if known(name) else "nightschool model use NAME|PATH"
 
 

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from models.catalogue import ModelError
+from models.checksum import sha256_of
 from models.gguf_file import read_header
 from models.home import private_directory
 from models.sources import LocalFile, SourceError, UnreachableError, fetch, length
@@ -59,7 +60,7 @@ def get(model: Model, home: Home, watcher: Watcher, local: Path | None = None) -
     with only_one(private_directory(home.models)):
         if target.is_file():
             watcher.verifies()
-            if flaw(target, model) is None:
+            if flaw(target, model, sha256_of) is None:
                 return False
         reasons = []
         for source in (LocalFile(local),) if local else model.sources:
@@ -137,7 +138,12 @@ def fetch_patiently(
             sleep(fruitless)
 
 
-def flaw(path: Path, model: Model) -> str | None:
+def hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flaw(path: Path, model: Model, digest: Callable[[Path], str] = hash_of) -> str | None:
     """Why the file at ``path`` is not ``model``'s, or None when it is."""
     try:
         read_header(path)
@@ -145,6 +151,5 @@ def flaw(path: Path, model: Model) -> str | None:
         return str(error)
     if model.sha256 is None:
         return None
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = digest(path)
     return None if found == model.sha256 else f"the file's SHA-256 is {found}, not {model.sha256}"

@@ -1,0 +1,65 @@
+"""``nightschool status``: what completes now, or would."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+import psutil
+
+from lsp_server.settings import Settings
+from models.catalogue import ModelError
+from models.choice import chosen, model_path, remedy
+from models.gguf_file import read_header
+from models.home import Home
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def status(as_json: bool) -> None:
+    """Tell the model in use, the adapter, the running engines, and the settings' defaults."""
+    found = current_status(Home.find())
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    model, engines = found["model"], found["engine"]["processes"]
+    click.echo(f"model     {model['name']}")
+    click.echo(f"          {model['path']}")
+    click.echo(f"          {model['message'] or model['architecture']}")
+    click.echo(f"adapter   {found['adapter'] or 'none'}")
+    running = [f"process {engine['process']}, {engine['memory'] / 1e9:.1f} GB" for engine in engines]
+    click.echo(f"engine    {'; '.join(running) or 'not running; an editor starts it'}")
+    settings = ", ".join(f"{name} {value}" for name, value in found["settings"].items() if value)
+    click.echo(f"settings  {settings} (the defaults; an editor sets its own)")
+
+
+def current_status(home: Home) -> dict[str, Any]:
+    engines = running_engines()
+    return {
+        "home": str(home.root),
+        "model": model_status(home),
+        "adapter": None,
+        "engine": {"state": "running" if engines else "stopped", "processes": engines},
+        "settings": asdict(Settings()),
+    }
+
+
+def model_status(home: Home) -> dict[str, Any]:
+    path = model_path(home)
+    status = {"name": chosen(home), "path": str(path), "present": path.is_file(), "architecture": ""}
+    try:
+        return status | {"architecture": read_header(path).architecture, "message": ""}
+    except ModelError as error:
+        return status | {"message": f"{error}; run: {remedy(home)}"}
+
+
+def running_engines() -> list[dict[str, int]]:
+    """The engine processes of this user: process id, and resident bytes with the model's mapped pages."""
+    engines = []
+    for process in psutil.process_iter(["cmdline", "memory_info"]):
+        # Another user's process, or one that has just ended, has neither.
+        if "models.worker" in (process.info["cmdline"] or ()) and process.info["memory_info"]:
+            engines.append({"process": process.pid, "memory": process.info["memory_info"].rss})
+    return engines
