@@ -25,5 +25,7 @@ class Declined(StrEnum):
     UNBALANCED = "unbalanced"
     CONTRADICTS_MENU = "contradicts_menu"
     """The editor's completion menu has selected something that the model does not continue."""
+    REJECTED = "rejected"
+    """The developer rejected the same text here, or accepted and deleted it."""
     HIDDEN = "hidden"
     """The gate expects it to be rejected."""

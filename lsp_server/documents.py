@@ -124,6 +124,11 @@ class Document:
             return Point(0, 0)
         return Point(line, column_of(self.line_text(line), units, self.encoding))
 
+    def clamp(self, point: Point) -> Point:
+        """Return ``point``, or the nearest place within the document."""
+        line = min(point.line, len(self.lines) - 1)
+        return Point(line, min(point.column, len(self.line_text(line))))
+
     def position_of(self, point: Point) -> dict[str, int]:
         """Return the LSP position of a place in the document."""
         return {

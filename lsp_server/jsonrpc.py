@@ -74,7 +74,9 @@ class Connection:
         if params is None:
             params = {}
         if not isinstance(params, dict) or not isinstance(identity, (int, str, type(None))):
-            self._fail(None, INVALID_REQUEST, f"{method}: params must be an object, the id a number or a string")
+            self._fail(
+                None, INVALID_REQUEST, f"{method}: params must be an object, the id a number or a string"
+            )
         elif identity is None:
             self._notified(method, params)
         else:
@@ -131,7 +133,9 @@ class Connection:
             return
         logger.warning("%s failed: %s", method, _without_text(error))
         malformed = isinstance(error, (KeyError, TypeError, ValueError))
-        self._fail(identity, INVALID_PARAMS if malformed else INTERNAL_ERROR, f"{method}: {_without_text(error)}")
+        self._fail(
+            identity, INVALID_PARAMS if malformed else INTERNAL_ERROR, f"{method}: {_without_text(error)}"
+        )
 
     def _fail(self, identity: int | str | None, code: int, message: str) -> None:
         self._write({"jsonrpc": "2.0", "id": identity, "error": {"code": code, "message": message}})

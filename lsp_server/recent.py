@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from learner.facts import Offered
@@ -19,26 +20,42 @@ LOOK_BACK = 512
 Key = tuple[str, str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Prediction:
-    """What the engine answered at one place."""
+    """What the engine answered at one place, and what has become of it."""
 
     offers: tuple[Offered, ...]
     """The candidates to offer, best first; or one that was declined."""
     asked_for: int = 1
     """How many candidates the engine was asked for."""
+    offered: bool = False
+    accepted: bool = False
+    rejected: bool = False
 
     @property
-    def declined(self) -> bool:
-        return self.offers[0].declined is not None
+    def declined(self) -> str | None:
+        return self.offers[0].declined
+
+    def follows(self, typed: str) -> bool:
+        return self.declined is None and bool(self.rests(typed))
+
+    def rests(self, typed: str) -> list[tuple[Offered, str]]:
+        """Return the offers that go on after ``typed``, each with what is left of it."""
+        rests = [(offer, offer.text[len(typed) :]) for offer in self.offers if offer.text.startswith(typed)]
+        return [(offer, rest) for offer, rest in rests if rest.strip()]
 
 
 @dataclass(frozen=True)
 class Found:
-    """A prediction, and how much of it stands in the document by now."""
+    """A prediction, and what of it stands in the document by now."""
 
     prediction: Prediction
-    typed: int
+    typed: str
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether the developer rejected this prediction here, or accepted it and deleted it again."""
+        return self.prediction.rejected or (self.prediction.accepted and not self.typed)
 
 
 class Recent:
@@ -46,55 +63,45 @@ class Recent:
 
     def __init__(self) -> None:
         self._predictions: OrderedDict[Key, Prediction] = OrderedDict()
-        self._taken: set[str] = set()
-        self._rejected: set[str] = set()
+        self._by_offer: WeakValueDictionary[str, Prediction] = WeakValueDictionary()
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._predictions
 
     def keep(self, key: Key, prediction: Prediction) -> None:
         self._predictions[key] = prediction
         self._predictions.move_to_end(key)
+        self._by_offer.update({offer.offer_id: prediction for offer in prediction.offers})
         if len(self._predictions) > CAPACITY:
-            _, oldest = self._predictions.popitem(last=False)
-            for offer in oldest.offers:
-                self._taken.discard(offer.offer_id)
-                self._rejected.discard(offer.offer_id)
+            self._predictions.popitem(last=False)
 
     def find(self, document: Document, point: Point) -> Found | None:
         """Return the prediction for this place, or the one whose text has been typed up to here."""
-        before, after = text_around(document, point, AROUND + LOOK_BACK)
+        before, after = text_around(document, point, 2 * AROUND + LOOK_BACK)
         after = after[:AROUND]
         for typed in range(min(LOOK_BACK, len(before)) + 1):
             end = len(before) - typed
             key = (document.uri, before[max(0, end - AROUND) : end], after)
             prediction = self._predictions.get(key)
-            if prediction is not None and _continues(prediction, before[end:]):
+            if prediction is not None and (not typed or prediction.follows(before[end:])):
                 self._predictions.move_to_end(key)
-                return Found(prediction, typed)
+                return Found(prediction, before[end:])
         return None
 
-    def accepted(self, offer_id: str) -> None:
-        self._taken.add(offer_id)
-
-    def rejected(self, offer_id: str) -> None:
-        self._rejected.add(offer_id)
-
-    def is_unwanted(self, found: Found) -> bool:
-        """Whether the developer rejected this prediction here, or accepted it and deleted it again."""
-        ids = {offer.offer_id for offer in found.prediction.offers}
-        return not ids.isdisjoint(self._rejected) or (found.typed == 0 and not ids.isdisjoint(self._taken))
+    def of_offer(self, offer_id: str) -> Prediction | None:
+        return self._by_offer.get(offer_id)
 
     def clear(self) -> None:
         self._predictions.clear()
-        self._taken.clear()
-        self._rejected.clear()
 
 
 def key_of(document: Document, point: Point) -> Key:
-    before, after = text_around(document, point, AROUND)
-    return document.uri, before, after
+    before, after = text_around(document, point, 2 * AROUND)
+    return document.uri, before[-AROUND:], after[:AROUND]
 
 
 def text_around(document: Document, point: Point, size: int) -> tuple[str, str]:
-    """Return up to ``size`` code points of the document before and after ``point``."""
+    """Return up to ``size`` code points of the document before and after ``point``, CRLF as one of them."""
     lines = document.lines
     before = [lines[point.line][max(0, point.column - size) : point.column]]
     missing, line = size - len(before[0]), point.line
@@ -108,12 +115,5 @@ def text_around(document: Document, point: Point, size: int) -> tuple[str, str]:
         line += 1
         after.append(lines[line][:missing])
         missing -= len(after[-1])
-    return "".join(reversed(before)), "".join(after)
-
-
-def _continues(prediction: Prediction, typed: str) -> bool:
-    if not typed:
-        return True
-    return not prediction.declined and any(
-        len(offer.text) > len(typed) and offer.text.startswith(typed) for offer in prediction.offers
-    )
+    # The model writes "\n", whatever the document's line endings are.
+    return "".join(reversed(before)).replace("\r\n", "\n"), "".join(after).replace("\r\n", "\n")

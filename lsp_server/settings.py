@@ -46,7 +46,9 @@ class Settings:
         for name in ("enabled", "in_comments", "multi_line", "completion_items"):
             _check(self, name, isinstance(getattr(self, name), bool), "true or false")
         for name, low, high in (("max_tokens", 1, 512), ("snooze_minutes", 1, 10_080)):
-            _check(self, name, _is_within(getattr(self, name), low, high), f"a whole number from {low} to {high}")
+            _check(
+                self, name, _is_within(getattr(self, name), low, high), f"a whole number from {low} to {high}"
+            )
         _check(self, "threads", self.threads is None or _is_within(self.threads, 1, 256), "null or 1 to 256")
         waits = self.debounce == ADAPTIVE or _is_within(self.debounce, 0, 5000)
         _check(self, "debounce", waits, f'"{ADAPTIVE}" or 0 to 5000 (milliseconds)')
@@ -57,7 +59,12 @@ class Settings:
         _check(self, "languages", switches, 'an object such as {"markdown": false}')
         for name in ("disabled_paths", "ignore"):
             globs = getattr(self, name)
-            _check(self, name, isinstance(globs, tuple) and all(isinstance(g, str) for g in globs), "a list of globs")
+            _check(
+                self,
+                name,
+                isinstance(globs, tuple) and all(isinstance(g, str) for g in globs),
+                "a list of globs",
+            )
 
     def allows_language(self, language: str) -> bool:
         return self.languages.get(language, self.languages.get("*", True))
@@ -78,7 +85,9 @@ def parse_settings(raw: object) -> tuple[Settings, list[str]]:
     known = {each.name for each in fields(Settings)}
     for name, value in raw.items():
         if name not in known:
-            problems.append(f"setting {name!r} is unknown and was passed over; known are {', '.join(sorted(known))}")
+            problems.append(
+                f"setting {name!r} is unknown and was passed over; known are {', '.join(sorted(known))}"
+            )
             continue
         try:
             settings = replace(settings, **{name: tuple(value) if isinstance(value, list) else value})

@@ -1,0 +1,144 @@
+"""Asking the engine what follows at one place, and making offers of what it says."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from learner.facts import Offered, Served
+from lsp_server.declined import Declined
+from lsp_server.place import place_at, stop_for
+from lsp_server.recent import Prediction, key_of
+from lsp_server.trim import trim
+from models.engine import Purpose, Request, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from lsp_server.documents import Document, Point
+    from lsp_server.place import Place
+    from lsp_server.recent import Key, Recent
+    from lsp_server.settings import Settings
+    from models.engine import Completion, Engine
+    from models.prompt import Prompt
+
+
+class PromptSource(Protocol):
+    """What predicting needs of :class:`lsp_server.context.Context`."""
+
+    def prompt(self, document: Document, point: Point) -> Prompt: ...
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The text to complete: a document, or a copy of it with some text inserted in advance."""
+
+    document: Document
+    point: Point
+    place: Place
+    key: Key
+    project: str
+    """The workspace folder's path, or empty."""
+
+    @classmethod
+    def at(cls, document: Document, point: Point, project: str) -> Scene:
+        return cls(document, point, place_at(document, point), key_of(document, point), project)
+
+    def after(self, text: str) -> Scene:
+        """Return the scene once ``text`` is inserted at the cursor."""
+        document = self.document.with_text(self.point, self.point, text)
+        return Scene.at(document, self.point.after(text), self.project)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A prediction and what the engine said of it."""
+
+    prediction: Prediction
+    completion: Completion
+
+
+class Predictor:
+    """Turns scenes into predictions and keeps them in ``recent``; one engine, many scenes."""
+
+    def __init__(
+        self,
+        engine: Callable[[], Awaitable[Engine | None]],
+        context: PromptSource,
+        recent: Recent,
+        session_id: str,
+        now: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._context = context
+        self._recent = recent
+        self._session_id = session_id
+        self._now = now
+
+    async def predict(
+        self, scene: Scene, settings: Settings, purpose: Purpose, candidates: int = 1
+    ) -> Predicted | Declined:
+        """Ask the engine; the answer is kept, whether it is worth offering or not.
+
+        Raises:
+            EngineError: the engine failed or is not running.
+        """
+        engine = await self._engine()
+        if engine is None:
+            return Declined.NO_MODEL
+        stop, indent = stop_for(scene.place) if settings.multi_line else (Stop.LINE, 0)
+        prompt = self._context.prompt(scene.document, scene.point)
+        completion = await engine.complete(
+            Request(prompt, purpose, stop, indent, settings.max_tokens, candidates)
+        )
+        if completion is None:
+            return Declined.SUPERSEDED
+        prediction = Prediction(self._offers(scene, prompt, completion, purpose, candidates > 1), candidates)
+        self._recent.keep(scene.key, prediction)
+        return Predicted(prediction, completion)
+
+    async def warm(self, scene: Scene) -> None:
+        """Evaluate the scene's prompt, so that the next request finds it done.
+
+        Raises:
+            EngineError: the engine failed or is not running.
+        """
+        if (engine := await self._engine()) is not None:
+            await engine.complete(Request(self._context.prompt(scene.document, scene.point), Purpose.WARM))
+
+    def _offers(
+        self, scene: Scene, prompt: Prompt, completion: Completion, purpose: Purpose, invoked: bool
+    ) -> tuple[Offered, ...]:
+        """Return each distinct text worth offering, else the best candidate with why it is not."""
+        verdicts = [
+            trim(candidate.text, scene.place, truncated=candidate.stopped_by == "length")
+            for candidate in completion.candidates
+        ]
+        texts = list(dict.fromkeys(text for text in verdicts if not isinstance(text, Declined)))
+        silent = next((str(why) for why in verdicts if isinstance(why, Declined)), str(Declined.EMPTY))
+        raw = completion.candidates[0].text if completion.candidates else ""
+        return tuple(
+            Offered(
+                offer_id=uuid.uuid4().hex,
+                session_id=self._session_id,
+                offered_at=self._now(),
+                uri=scene.document.uri,
+                project=scene.project,
+                language=scene.document.language_id,
+                line=scene.point.line,
+                column=scene.point.column,
+                text=text,
+                replaced=0,
+                prompt=prompt,
+                layout=completion.layout,
+                model=completion.model,
+                adapter=completion.adapter,
+                candidates=completion.candidates,
+                declined=declined,
+                invoked=invoked,
+                served=Served.PREFETCH if purpose is Purpose.PREFETCH else Served.MODEL,
+                latency_ms=0.0,
+            )
+            for text, declined in ([(text, None) for text in texts] or [(raw, silent)])
+        )

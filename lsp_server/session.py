@@ -1,0 +1,250 @@
+"""One client's session: what its messages do to documents, context, completions and outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from learner.facts import Session as SessionFact
+from learner.privacy import PrivacyFilter
+from lsp_server.completion import Answer, Ask, Completer
+from lsp_server.context import Context
+from lsp_server.debounce import Debounce
+from lsp_server.declined import Declined
+from lsp_server.documents import Document, Point, Workspace
+from lsp_server.engine_host import EngineHost
+from lsp_server.idle import Idle
+from lsp_server.outcomes import Outcomes
+from lsp_server.permission import Permission
+from lsp_server.prediction import Predictor
+from lsp_server.recent import Recent
+from lsp_server.reporter import State, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from learner.facts import Fact
+    from lsp_server.completion import Menu
+    from lsp_server.engine_host import EngineMaker
+    from lsp_server.reporter import Reporter
+    from lsp_server.settings import Settings
+    from models.home import Home
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 1.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the process gives to a session; tests give something else."""
+
+    home: Home
+    make_engine: EngineMaker
+    record: Callable[[Fact], None]
+    model: str | None = None
+    """The model that the command line names."""
+    clock: Callable[[], float] = time.monotonic
+    """Monotonic seconds, for intervals."""
+    now: Callable[[], float] = time.time
+    """Unix time, for stamps."""
+
+
+class Session:
+    """Everything that exists once per client, made when it has said who it is."""
+
+    def __init__(
+        self, outside: Surroundings, workspace: Workspace, settings: Settings, client: str, reporter: Reporter
+    ) -> None:
+        self.workspace = workspace
+        self.last = Answer()
+        """The answer given last, for ``nightschool.status``."""
+        self._reporter = reporter
+        self._privacy = PrivacyFilter(workspace.folders, settings.ignore)
+        self._allowed: dict[str, asyncio.Future[bool]] = {}
+        self._permission = Permission(settings, outside.clock)
+        self._recent = Recent()
+        self._debounce = Debounce(outside.clock)
+        self._context = Context(workspace, self._privacy, outside.home.index)
+        self._outcomes = Outcomes(outside.record, outside.clock, outside.now)
+        self._host = EngineHost(outside.home, outside.model, outside.make_engine, reporter)
+        session_id = uuid.uuid4().hex
+        predictor = Predictor(self._host.present, self._context, self._recent, session_id, outside.now)
+        self._idle = Idle(self._permission, self._recent, predictor, self._context)
+        self._completer = Completer(
+            self._permission, self._recent, self._debounce, predictor, self._idle, self._outcomes
+        )
+        self._ticking: asyncio.Task[None] | None = None
+        outside.record(SessionFact(session_id, outside.now(), client, "", os.getpid()))
+
+    # Documents
+
+    def opened(self, document: Document) -> None:
+        self._outcomes.opened(document)
+        self._look_up(document)
+        self._idle.warm(document, Point(0, 0), self._project_of(document), delay_s=0)
+
+    def changed(self, document: Document, events: Sequence[Mapping[str, Any]]) -> None:
+        self._completer.stop(document)
+        changes = []
+        for event in events:
+            change = document.apply(event)
+            changes.append(change)
+            self._context.note_edit(document, change)
+        self._outcomes.changed(document, changes)
+        self._debounce.keystroke()
+        if changes:
+            point = changes[-1].start.after(changes[-1].text)
+            self._idle.warm(document, document.clamp(point), self._project_of(document))
+
+    def saved(self, document: Document) -> None:
+        self._context.note_save(document)
+        self._look_up(document)
+
+    def closed(self, document: Document) -> None:
+        self._completer.stop(document)
+        self._idle.stop()
+        self._allowed.pop(document.uri, None)
+        self._context.note_close(document)
+        self._outcomes.closed(document)
+
+    def use_folders(self) -> None:
+        """The workspace folders or the ignored globs have changed."""
+        self._privacy = PrivacyFilter(self.workspace.folders, self._permission.settings.ignore)
+        self._context.use_folders(self._privacy)
+        for document in self.workspace:
+            self._look_up(document)
+
+    # Ghost text
+
+    def complete(
+        self, document: Document, point: Point, *, invoked: bool, menu: Menu | None
+    ) -> Answer | Awaitable[Answer]:
+        """Return the answer where it is known, else what to wait for."""
+        self._outcomes.moved(document, point)
+        self._context.note_visit(document, point)
+        allowed = self._allowed.get(document.uri)
+        if allowed is not None and allowed.done():
+            if not allowed.result():
+                return self._keep(Answer(declined=Declined.IGNORED_FILE))
+            allowed = None
+        ask = Ask(document, point, self._project_of(document), invoked, menu, allowed)
+        answer = self._completer.request(ask)
+        return self._keep(answer) if isinstance(answer, Answer) else self._kept(answer)
+
+    async def _kept(self, answer: Awaitable[Answer]) -> Answer:
+        return self._keep(await answer)
+
+    def _keep(self, answer: Answer) -> Answer:
+        self.last = answer
+        return answer
+
+    def accepted(self, offer_id: str) -> None:
+        if prediction := self._recent.of_offer(offer_id):
+            prediction.accepted = True
+        self._outcomes.accepted(offer_id)
+
+    def rejected(self, offer_ids: Sequence[str]) -> None:
+        for offer_id in offer_ids:
+            if prediction := self._recent.of_offer(offer_id):
+                prediction.rejected = True
+        self._outcomes.rejected(offer_ids)
+
+    def shown(self, offer_id: str) -> None:
+        self._outcomes.shown(offer_id)
+
+    def partially_accepted(self, offer_id: str, length: int) -> None:
+        self._outcomes.partially_accepted(offer_id, length)
+
+    # Settings and state
+
+    @property
+    def settings(self) -> Settings:
+        return self._permission.settings
+
+    def configure(self, settings: Settings) -> None:
+        ignore_changed = settings.ignore != self._permission.settings.ignore
+        self._permission.change(settings)
+        self._recent.clear()
+        if ignore_changed:
+            self.use_folders()
+        self._silence_if_off()
+
+    def snooze(self, minutes: float | None) -> None:
+        """Keep silent for ``minutes`` (the setting's, if None); 0 ends it."""
+        self._permission.snooze(self._permission.settings.snooze_minutes if minutes is None else minutes)
+        self._silence_if_off()
+
+    def status(self) -> dict[str, Any]:
+        shown = self._reporter.status or Status()
+        last = self.last
+        return {
+            **asdict(shown),
+            "engine": str(self._host.engine.status.state) if self._host.engine else "stopped",
+            "settings": asdict(self._permission.settings),
+            "last_completion": {
+                **asdict(last.timings),
+                "served": last.served,
+                "declined": last.declined,
+                "debounce_ms": last.waited_ms,
+                "latency_ms": last.latency_ms,
+            },
+        }
+
+    def start(self) -> None:
+        self._context.use_folders(self._privacy)
+        self._ticking = asyncio.create_task(self._tick())
+
+    async def close(self) -> None:
+        """Settle the offers and end the engine; within two seconds, whatever hangs."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self._completer.stop()
+        self._idle.stop()
+        self._outcomes.shutdown()
+        await self._host.close()
+        await asyncio.to_thread(self._context.close)
+
+    async def _tick(self) -> None:
+        """Each second: see to the engine, let time settle the offers, and tell when a snooze ends."""
+        loading = asyncio.to_thread(self._privacy.load)
+        while True:
+            try:
+                started = await self._host.follow(self._permission.settings)
+            except OSError as error:
+                self._reporter.warn("engine start", f"the engine cannot be started: {error}")
+            else:
+                if started:
+                    self._recent.clear()
+            if loading is not None:
+                await loading
+                loading = None
+            self._outcomes.tick()
+            self._silence_if_off()
+            await asyncio.sleep(TICK_S)
+
+    def _silence_if_off(self) -> None:
+        off = self._permission.off
+        shown = self._reporter.status
+        if off is not None:
+            self._completer.stop()
+            self._idle.stop()
+            self._reporter.show(Status(State.OFF, off))
+        elif shown is not None and shown.state is State.OFF:
+            self._host.report()
+
+    def _project_of(self, document: Document) -> str:
+        folder = self.workspace.folder_of(document)
+        return str(folder) if folder else ""
+
+    def _look_up(self, document: Document) -> None:
+        """Find out, off the loop, whether the document's file may be seen."""
+        if document.path is not None:
+            loop = asyncio.get_running_loop()
+            looking = loop.run_in_executor(None, self._privacy.allows, document.path)
+            self._allowed[document.uri] = asyncio.ensure_future(looking)
