@@ -113,6 +113,11 @@ class Context:
                 self._indexes[folder] = Index(folder, self._directory, privacy)
                 self._thread.submit(self._indexes[folder].start, near)
 
+    async def indexed(self) -> None:
+        """Return once every file of the workspace has been seen (for tests and benchmarks)."""
+        for index in list(self._indexes.values()):
+            await asyncio.to_thread(index.usable.wait)
+
     async def refresh(self, document: Document, point: Point) -> bool:
         """Look for pieces of other files that belong to this place; return whether the pinned ones changed.
 

@@ -81,7 +81,7 @@ class Hit:
 
 
 class Index:
-    """One workspace's index: a thread of its own writes; :meth:`search` and :meth:`symbols` read elsewhere."""
+    """One workspace's index: a thread of its own writes; searches run in another."""
 
     def __init__(self, root: Path, directory: Path, privacy: PrivacyFilter) -> None:
         """Index the files below ``root`` that ``privacy`` allows, in a database in ``directory``."""
