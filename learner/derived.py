@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from learner.facts import Horizon
-from learner.labels import DEFINITION, HIDDEN, NOT_SHOWN, TAKEN, VERDICT_SQL, Label
+from learner.facts import EventKind, Horizon
+from learner.labels import DEFINITION, HIDDEN, NOT_SHOWN, TAKEN, Label, verdict_sql
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,25 +38,30 @@ def _kept(horizon: Horizon) -> str:
     return f"coalesce({at.format(horizon)}, {at.format(Horizon.CLOSE)})"
 
 
-_VERDICT_ROWS = f"""
-INSERT INTO verdicts SELECT offer, day, file, engine, latency_ms, label, known_by, taken_chars,
-  CASE WHEN taken_chars > 0 THEN min(taken_chars, kept_30s) END,
-  CASE WHEN taken_chars > 0 THEN min(taken_chars, kept_10min) END,
-  max(0, min(taken_chars, ifnull(kept_30s, taken_chars)) - 1)
-FROM (SELECT offers.id AS offer, date(offered_at, 'unixepoch', 'localtime') AS day, file, engine, label,
-  known_by,
+def _verdict_rows(only: str) -> str:
+    """Return the statement that derives the verdicts of the offers that meet the condition."""
+    outcomes = f"(offers.declined IS NULL OR offers.declined = '{HIDDEN}') AND {only}"
+    return f"""
+INSERT INTO verdicts WITH judged AS MATERIALIZED ({verdict_sql(outcomes)}),
+measured AS MATERIALIZED (SELECT judged.offer, date(offered_at, 'unixepoch', 'localtime') AS day,
+  file, engine,
   -- Two significant digits: percentiles come from these steps.
   CASE WHEN latency_ms < 10 THEN round(latency_ms, 1) WHEN latency_ms < 100 THEN round(latency_ms)
     WHEN latency_ms < 1000 THEN round(latency_ms / 10) * 10 ELSE round(latency_ms / 100) * 100
     END AS latency_ms,
+  label, known_by,
   CASE WHEN label NOT IN ({_TAKEN}) THEN 0 WHEN label <> '{Label.PARTIAL}' THEN length(text)
-    ELSE min(length(text), ifnull((SELECT max(length) FROM events WHERE offer = offers.id), 0))
+    ELSE min(length(text), ifnull((SELECT max(length) FROM events WHERE offer = offers.id
+      AND kind = '{EventKind.PARTIAL}'), 0))
     END AS taken_chars,
   CASE WHEN label IN ({_TAKEN}) THEN {_kept(Horizon.S30)} END AS kept_30s,
   CASE WHEN label IN ({_TAKEN}) THEN {_kept(Horizon.MIN10)} END AS kept_10min
-  FROM offers JOIN ({VERDICT_SQL}) AS judged ON judged.offer = offers.id
-  WHERE (offers.declined IS NULL OR offers.declined = '{HIDDEN}') {{only}})
+  FROM judged CROSS JOIN offers ON offers.id = judged.offer)
+SELECT offer, day, file, engine, latency_ms, label, known_by, taken_chars, min(taken_chars, kept_30s),
+  min(taken_chars, kept_10min), max(0, min(taken_chars, ifnull(kept_30s, taken_chars)) - 1)
+FROM measured
 """
+
 
 _TABLES = (
     "CREATE TABLE verdicts (offer INTEGER PRIMARY KEY REFERENCES offers (id), day TEXT NOT NULL,"
@@ -117,7 +122,7 @@ def rebuild(connection: sqlite3.Connection) -> None:
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     for statement in (*_TABLES, *_TRIGGERS, *_VIEWS):
         connection.execute(statement)
-    connection.execute(_VERDICT_ROWS.format(only=""))
+    connection.execute(_verdict_rows("1"))
     connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
@@ -127,4 +132,4 @@ def judge(connection: sqlite3.Connection, offers: Iterable[int]) -> None:
     connection.execute("DELETE FROM touched")
     connection.executemany("INSERT OR IGNORE INTO touched VALUES (?)", ((offer,) for offer in offers))
     connection.execute("DELETE FROM verdicts WHERE offer IN (SELECT offer FROM touched)")
-    connection.execute(_VERDICT_ROWS.format(only="AND offers.id IN (SELECT offer FROM touched)"))
+    connection.execute(_verdict_rows("offers.id IN (SELECT offer FROM touched)"))

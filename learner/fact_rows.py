@@ -29,6 +29,8 @@ class FactRows:
         self._connection = connection
         self._privacy = privacy
         self._contexts = ContextStore(connection)
+        self._written: dict[str, tuple[int, str]] = {}
+        self._chunks = lru_cache(maxsize=64)(self._redacted_chunks)
         self._file_id = lru_cache(maxsize=1024)(self._find_or_add_file)
         self._engine_id = lru_cache(maxsize=64)(self._find_or_add_engine)
         self._allowed = lru_cache(maxsize=1024)(self._is_allowed)
@@ -43,6 +45,7 @@ class FactRows:
         self._file_id.cache_clear()
         self._engine_id.cache_clear()
         self._allowed.cache_clear()
+        self._written.clear()
         rows = (self._write_one(fact) for fact in facts)
         return {row for row in rows if row is not None}
 
@@ -69,13 +72,16 @@ class FactRows:
     def _write_offer(self, fact: Offered) -> int | None:
         if not self._allowed(fact.uri):
             return None
-        offer = self._redacted(fact)
-        context, before, after = self._contexts.put(offer.prompt)
+        offer = fact
+        context, before, after = self._contexts.put(self._redacted_prompt(offer.prompt))
+        # What was offered is redacted where it would stand: the line before it may name a password.
+        raw_before = offer.prompt.prefix.rpartition("\n")[2]
+        text = self._privacy.redact_parts(raw_before, offer.text)[1]
         values = (
             offer.offer_id, offer.session_id, offer.offered_at,
             self._file_id(offer.uri, offer.project, offer.language),
             self._engine_id(offer.model, offer.adapter, offer.layout),
-            offer.line, offer.column, offer.text, offer.replaced, context, before, after,
+            offer.line, offer.column, text, offer.replaced, context, before, after,
             offer.declined, offer.invoked, offer.served, offer.latency_ms,
         )  # fmt: skip
         cursor = self._connection.execute(
@@ -87,17 +93,22 @@ class FactRows:
         if cursor.rowcount == 0 or cursor.lastrowid is None:
             return None
         row = cursor.lastrowid
+        self._written[offer.offer_id] = row, before
         self._connection.executemany(
             "INSERT INTO candidates VALUES (?, ?, ?, ?, ?)",
             [
-                _storable((row, number, c.text, json.dumps([round(p, 4) for p in c.logprobs]), c.stopped_by))
+                _storable((row, number, *self._candidate(c, raw_before)))
                 for number, c in enumerate(offer.candidates)
             ],
         )
         return row
 
+    def _candidate(self, candidate: Candidate, before: str) -> tuple[str, str, str]:
+        text = self._privacy.redact_parts(before, candidate.text)[1]
+        return text, json.dumps([round(p, 4) for p in candidate.logprobs]), candidate.stopped_by
+
     def _write_event(self, event: Event) -> int | None:
-        row = self._offer_row(event.offer_id)
+        row, _ = self._offer_row(event.offer_id)
         if row is not None:
             detail = self._privacy.redact(event.detail)
             self._connection.execute(
@@ -107,11 +118,8 @@ class FactRows:
         return row
 
     def _write_settlement(self, settlement: Settlement) -> int | None:
-        row = self._offer_row(settlement.offer_id)
+        row, before = self._offer_row(settlement.offer_id)
         if row is not None:
-            (before,) = self._connection.execute(
-                "SELECT line_before FROM offers WHERE id = ?", (row,)
-            ).fetchone()
             text = self._privacy.redact_parts(before, settlement.text)[1]
             self._connection.execute(
                 "INSERT OR REPLACE INTO settlements (offer, horizon, settled_at, text, kept_chars,"
@@ -124,26 +132,21 @@ class FactRows:
             )  # fmt: skip
         return row
 
-    def _redacted(self, offer: Offered) -> Offered:
-        """Redact what was offered where it would stand: the line before it may name a password."""
-        prompt = offer.prompt
-        before = prompt.prefix.rpartition("\n")[2]
+    def _redacted_prompt(self, prompt: Prompt) -> Prompt:
         prefix, suffix = self._privacy.redact_parts(prompt.prefix, prompt.suffix)
-        chunks = tuple(Chunk(chunk.path, self._privacy.redact(chunk.text)) for chunk in prompt.chunks)
-        candidates = tuple(
-            Candidate(self._privacy.redact_parts(before, c.text)[1], c.logprobs, c.stopped_by)
-            for c in offer.candidates
-        )
-        return dataclasses.replace(
-            offer,
-            text=self._privacy.redact_parts(before, offer.text)[1],
-            prompt=Prompt(prefix, suffix, prompt.path, prompt.repository, chunks),
-            candidates=candidates,
-        )
+        return Prompt(prefix, suffix, prompt.path, prompt.repository, self._chunks(prompt.chunks))
 
-    def _offer_row(self, offer_id: str) -> int | None:
-        found = self._connection.execute("SELECT id FROM offers WHERE offer_id = ?", (offer_id,)).fetchone()
-        return found[0] if found else None
+    def _redacted_chunks(self, chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
+        return tuple(Chunk(chunk.path, self._privacy.redact(chunk.text)) for chunk in chunks)
+
+    def _offer_row(self, offer_id: str) -> tuple[int | None, str]:
+        """Return the offer's row id, None where it is not there, and the line before its cursor."""
+        if offer_id in self._written:
+            return self._written[offer_id]
+        found = self._connection.execute(
+            "SELECT id, line_before FROM offers WHERE offer_id = ?", (offer_id,)
+        ).fetchone()
+        return found or (None, "")
 
     def _is_allowed(self, uri: str) -> bool:
         parts = urlsplit(uri)
@@ -171,6 +174,10 @@ class FactRows:
 def _storable(values: tuple[object, ...]) -> tuple[object, ...]:
     """Return the values as SQLite takes them: text that is not valid Unicode would stop a whole batch."""
     return tuple(
-        value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
-        for value in values
+        [
+            value.encode("utf-8", "replace").decode("utf-8")
+            if isinstance(value, str) and not value.isascii()
+            else value
+            for value in values
+        ]
     )

@@ -165,34 +165,40 @@ _RANK_SQL = (
 )
 _LABEL_SQL = " ".join(f"WHEN {rank} THEN '{label}'" for rank, (_, _, label) in enumerate(VERDICTS))
 _KNOWN_SQL = " ".join(f"WHEN {rank} THEN '{known_by}'" for rank, (_, known_by, _) in enumerate(VERDICTS))
+_UNDO_SQL = " ".join(f"WHEN '{EventKind.UNDONE} {known_by}' THEN '{known_by}'" for known_by in KnownBy)
 
 
 def _ranks_of(kinds: Sequence[EventKind]) -> str:
     return ", ".join(str(rank) for rank, (kind, _, _) in enumerate(VERDICTS) if kind in kinds)
 
 
-VERDICT_SQL = f"""
-SELECT offer, declined,
-  CASE WHEN declined = '{HIDDEN}' THEN '{Label.HIDDEN}'
-    WHEN best IS NULL THEN '{Label.UNSEEN}'
-    WHEN best IN ({_ranks_of(TAKING)}) AND last_move = '{EventKind.UNDONE}' THEN '{Label.REJECTED}'
-    WHEN best IN ({_ranks_of([EventKind.ACCEPTED])}) AND clean_distance > 0 THEN '{Label.EDITED}'
-    ELSE CASE best {_LABEL_SQL} END END AS label,
-  CASE WHEN declined = '{HIDDEN}' THEN '{KnownBy.EXPLICIT}'
-    WHEN best IS NULL THEN '{KnownBy.TIMEOUT}'
-    WHEN best IN ({_ranks_of(TAKING)}) AND last_move = '{EventKind.UNDONE}' THEN moved_by
-    ELSE CASE best {_KNOWN_SQL} END END AS known_by
-FROM (SELECT id AS offer, declined,
+def verdict_sql(only: str) -> str:
+    """Return the same definition over the tables, as a query for offer, label and known_by.
+
+    It is made of the same order of witnesses as :func:`verdict`; a test compares the two on generated facts.
+    ``only`` is a condition on the table of offers.
+    """
+    # MATERIALIZED: else SQLite puts each subquery wherever its column is used, and runs it dozens of times.
+    return f"""
+WITH witnessed AS MATERIALIZED (SELECT id AS offer, declined,
   (SELECT min({_RANK_SQL}) FROM events WHERE offer = offers.id) AS best,
-  (SELECT kind FROM events WHERE offer = offers.id AND kind IN ({_quoted(_MOVES)})
+  (SELECT kind || ' ' || known_by FROM events WHERE offer = offers.id AND kind IN ({_quoted(_MOVES)})
     ORDER BY id DESC LIMIT 1) AS last_move,
-  (SELECT known_by FROM events WHERE offer = offers.id AND kind IN ({_quoted(_MOVES)})
-    ORDER BY id DESC LIMIT 1) AS moved_by,
   (SELECT edit_distance FROM settlements WHERE offer = offers.id
     AND after_event < ifnull((SELECT min(id) FROM events WHERE offer = offers.id
       AND kind = '{EventKind.DISTURBED}'), after_event + 1)
     ORDER BY id DESC LIMIT 1) AS clean_distance
-  FROM offers)
+  FROM offers WHERE {only}),
+judged AS MATERIALIZED (SELECT *, CASE WHEN best IN ({_ranks_of(TAKING)}) THEN
+  CASE last_move {_UNDO_SQL} END END AS undone_by FROM witnessed)
+SELECT offer,
+  CASE WHEN declined = '{HIDDEN}' THEN '{Label.HIDDEN}'
+    WHEN best IS NULL THEN '{Label.UNSEEN}'
+    WHEN undone_by IS NOT NULL THEN '{Label.REJECTED}'
+    WHEN best IN ({_ranks_of([EventKind.ACCEPTED])}) AND clean_distance > 0 THEN '{Label.EDITED}'
+    ELSE CASE best {_LABEL_SQL} END END AS label,
+  CASE WHEN declined = '{HIDDEN}' THEN '{KnownBy.EXPLICIT}'
+    WHEN best IS NULL THEN '{KnownBy.TIMEOUT}'
+    ELSE ifnull(undone_by, CASE best {_KNOWN_SQL} END) END AS known_by
+FROM judged
 """
-"""The same definition over the tables: offer, declined, label, known_by. It is made of the same order of
-witnesses as :func:`verdict`; a test compares the two on generated facts."""

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from pathspec import GitIgnoreSpec
 
-from learner.secret_scan import PLACEHOLDER, Span, key_block_spans, line_spans, load_detectors, merge
+from learner.secret_scan import (
+    KEY_BLOCK_HINT,
+    PLACEHOLDER,
+    Span,
+    key_block_spans,
+    line_spans,
+    load_detectors,
+    merge,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 PRIVATE_NAMES = (
     ".env*",
@@ -57,6 +65,10 @@ PRIVATE_NAMES = (
 """Files whose text is never read into a prompt nor recorded, in .gitignore's syntax; case does not count."""
 
 
+SHORT = 500
+"""Code points of texts that are remembered as a whole, not by line."""
+
+
 class PrivacyFilter:
     """Decides what may be recorded or used as context; safe to call from any thread.
 
@@ -80,7 +92,7 @@ class PrivacyFilter:
         return not any(self._is_private(p) or self._is_ignored(p) for p in {path, path.resolve()})
 
     def has_secret(self, text: str) -> bool:
-        return next(self._spans(text), None) is not None
+        return bool(self._spans(text))
 
     def redact(self, text: str) -> str:
         """Return the text with each secret replaced by a placeholder of as many lines."""
@@ -89,7 +101,8 @@ class PrivacyFilter:
     def redact_parts(self, *parts: str) -> tuple[str, ...]:
         """Return the parts of one text redacted; a secret that is cut by a boundary is found all the same."""
         text = "".join(parts)
-        spans = merge(self._spans(text))
+        # Short ones are offers and what became of them: the same few, again and again.
+        spans = self._short_spans(text) if len(text) < SHORT else self._spans(text)
         if not spans:
             return parts
         ends = [0]
@@ -97,14 +110,23 @@ class PrivacyFilter:
             ends.append(ends[-1] + len(part))
         return tuple(_cut(text, start, end, spans) for start, end in pairwise(ends))
 
-    def _spans(self, text: str) -> Iterator[Span]:
-        if "PRIVATE KEY" in text or "PuTTY-User-Key" in text or "Private-MAC" in text:
-            yield from key_block_spans(text)
+    def _spans(self, text: str) -> tuple[Span, ...]:
+        lines = text.split("\n")
+        # Most texts are all known lines without a secret: this is the fast way through.
+        per_line = list(map(self._line_spans, lines))
+        blocks = tuple(key_block_spans(text)) if KEY_BLOCK_HINT.search(text) else ()
+        if not blocks and not any(per_line):
+            return ()
+        spans = [*blocks]
         start = 0
-        for line in text.split("\n"):
-            for begin, end in self._line_spans(line):
-                yield start + begin, start + end
+        for line, found in zip(lines, per_line, strict=True):
+            spans += [(start + begin, start + end) for begin, end in found]
             start += len(line) + 1
+        return merge(spans)
+
+    @cached_property
+    def _short_spans(self) -> Callable[[str], tuple[Span, ...]]:
+        return lru_cache(maxsize=4096)(self._spans)
 
     @cached_property
     def _line_spans(self) -> Callable[[str], tuple[Span, ...]]:

@@ -74,6 +74,8 @@ _UUID = re.compile(r"(?i)^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 # A line without any of these can hold none of the above.
 _WORTH_A_LOOK = re.compile(rf"(?i)\d|://|identified|hf_|{_PASSWORD_NAME}|{_KEY_NAME}")
 
+KEY_BLOCK_HINT = re.compile(r"PRIVATE KEY|PuTTY-User-Key|Private-MAC")
+"""What every text with a key block, or the end of one, contains."""
 _BLOCK_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|PuTTY-User-Key-File-\d")
 _BLOCK_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|Private-MAC:.*")
 
