@@ -12,6 +12,7 @@ from models.catalogue import ModelError
 from models.engine import EngineError
 
 COMMANDS = {
+    "demo": "lsp_server.demo:demo",
     "doctor": "lsp_server.doctor:doctor",
     "model": "models.cli:model",
     "serve": "lsp_server.cli:serve",

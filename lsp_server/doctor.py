@@ -136,7 +136,7 @@ def ledger(home: Home) -> Finding:
     if not home.ledger.exists():
         return Finding("ledger", State.OK, "none yet; it begins with the first completion")
     if problems := integrity(home.ledger):
-        mend = "restart the editor: it sets the file aside and begins a new one; sqlite3's .recover reads the old"
+        mend = "restart the editor: it begins a new one and keeps this one, which sqlite3's .recover reads"
         return Finding("ledger", State.FAIL, f"{home.ledger}: {problems[0]}", mend)
     return Finding("ledger", State.OK, f"{home.ledger} is sound")
 

@@ -23,9 +23,15 @@ def test_all_is_well_with_a_model_here(home):
 
     findings = json.loads(result.stdout)
     assert [each["name"] for each in findings if each["state"] == "fail"] == []
-    assert {each["name"] for each in findings} == set(
-        ["python", "llama.cpp", "model", "memory", "disk", "ledger", "privacy"]
-    )
+    assert {each["name"] for each in findings} == {
+        "python",
+        "llama.cpp",
+        "model",
+        "memory",
+        "disk",
+        "ledger",
+        "privacy",
+    }
     assert result.exit_code == 0
 
 

@@ -1,0 +1,135 @@
+"""``nightschool demo``: a real server, a small real project, and what an editor would show."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.text import Text
+
+from learner.ledger_file import connect_to_read
+from lsp_server.demo_client import Client, ServerError
+from lsp_server.demo_scenes import PROJECT, SCENES, play
+from models.catalogue import ModelError
+from models.choice import model_path, remedy
+from models.gguf_file import read_header
+from models.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lsp_server.demo_client import Json
+    from lsp_server.demo_scenes import Shown
+
+LINES_ABOVE, LINES_BELOW = 4, 2
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def demo(as_json: bool) -> None:
+    """Show ghost text from a real server on a small project, with the latency of each."""
+    home = Home.find()
+    model = model_path(home)
+    try:
+        read_header(model)
+    except ModelError as error:
+        raise click.ClickException(f"{error}; run: {remedy(home)}") from None
+    screen = Screen(Console(highlight=False, quiet=as_json))
+    try:
+        result = perform(home, model, screen)
+    except ServerError as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+
+
+def perform(home: Home, model: Path, screen: Screen) -> Json:
+    """Play all scenes in a directory of their own, with a ledger of their own, and return what happened."""
+    with tempfile.TemporaryDirectory(prefix="nightschool-demo-") as directory:
+        project, own = Path(directory) / "library", Home(Path(directory) / "home")
+        shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("__pycache__"))
+        own.root.mkdir(mode=0o700)
+        if home.tuning.exists():
+            shutil.copy(home.tuning, own.tuning)
+        began = time.perf_counter()
+        client = Client(model, project, os.environ | {"NIGHTSCHOOL_HOME": str(own.root)})
+        try:
+            client.wait_until_ready()
+            ready_s = time.perf_counter() - began
+            screen.ready(model, ready_s)
+            played = [play(scene, client, project, screen.show) for scene in SCENES]
+        finally:
+            client.close()
+        outcomes = read_outcomes(own)
+    for shown in played:
+        shown.outcome = outcomes.get(shown.offer, {})
+    screen.outcomes(played)
+    return {"model": str(model), "ready_s": round(ready_s, 2), "scenes": [asdict(shown) for shown in played]}
+
+
+def read_outcomes(home: Home) -> dict[str, Json]:
+    """What the ledger's view says of each offer."""
+    columns = ("label", "known_by", "kept_chars", "settled_text")
+    with closing(connect_to_read(home.ledger)) as ledger:
+        rows = ledger.execute(f"SELECT offer_id, {', '.join(columns)} FROM outcomes").fetchall()
+    return {row[0]: dict(zip(columns, row[1:], strict=True)) for row in rows}
+
+
+class Screen:
+    """Shows scenes as an editor would, with the ghost text in grey."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.print: Callable[..., None] = console.print
+
+    def ready(self, model: Path, seconds: float) -> None:
+        self.print(f"[bold]{model.stem}[/] ready after {seconds:.1f} s")
+
+    def show(self, shown: Shown) -> None:
+        self.print()
+        self.print(
+            f"[bold]{shown.title}[/]  {shown.file}:{shown.text.count(chr(10), 0, shown.cursor) + 1}",
+            style="cyan",
+        )
+        self.print(around_cursor(shown))
+        if shown.silence:
+            self.print(f"silent: {shown.silence}", style="yellow")
+        latency = f"{shown.latency_ms:.0f} ms after the keystroke"
+        if shown.waited_ms >= 1:
+            latency += f", of which {shown.waited_ms:.0f} ms waiting for the next one"
+        self.print(f"[green]{latency}[/]; pressed [bold]{shown.pressed}[/]")
+        if shown.typed_on_ms:
+            each = ", ".join(f"{milliseconds:.1f}" for milliseconds in shown.typed_on_ms)
+            self.print(f"typing it on: {each} ms", style="green")
+
+    def outcomes(self, played: list[Shown]) -> None:
+        self.print("\n[bold]what the ledger recorded[/]")
+        for shown in played:
+            if shown.outcome:
+                label = f"{shown.outcome['label']} ({shown.outcome['known_by']})"
+                kept = f"kept {shown.outcome['kept_chars'] or 0} of {len(shown.ghost)} characters"
+                self.print(f"  {shown.title:<22} {label:<24} {kept}")
+
+
+def around_cursor(shown: Shown) -> Text:
+    """The lines around the cursor in colour, with the ghost text at its place."""
+    line = shown.text.count("\n", 0, shown.cursor)
+    lines = shown.text.splitlines(keepends=True)
+    first = max(0, line - LINES_ABOVE)
+    window = "".join(lines[first : line + LINES_BELOW + 1])
+    column = shown.cursor - sum(map(len, lines[:first]))
+    code = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(window)
+    code.rstrip()
+    ghost = Text(shown.ghost, style="italic bright_black")
+    cursor = Text("▏", style="bold yellow")
+    return Text.assemble(code[:column], cursor, ghost, code[column:])

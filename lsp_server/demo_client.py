@@ -1,0 +1,124 @@
+"""A minimal editor: starts a real ``nightschool serve`` and talks to it over its pipe."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from lsp_server.jsonrpc import read_messages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+    Json = dict[str, Any]
+
+SERVE = ("-P", "-c", "from lsp_server.cli import main; main(prog_name='nightschool')", "serve")
+ANSWER_SECONDS = 120.0
+
+
+class ServerError(Exception):
+    """The server ended, does not answer, or answers with an error."""
+
+
+class Client:
+    """One language server in a child process; columns are counted in code points."""
+
+    def __init__(self, model: Path, project: Path, environment: dict[str, str]) -> None:
+        self.server = subprocess.Popen(
+            [sys.executable, *SERVE, "--model", str(model)],
+            env=environment,
+            cwd=project,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self.server.stdin and self.server.stdout
+        self.stdin: BinaryIO = self.server.stdin
+        self.numbers = count(1)
+        self.messages: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
+        self.status: Json = {}
+        threading.Thread(target=self._read, args=(self.server.stdout,), daemon=True).start()
+        self.request(
+            "initialize",
+            {
+                "processId": None,
+                "clientInfo": {"name": "nightschool demo"},
+                "rootUri": project.as_uri(),
+                "capabilities": {"general": {"positionEncodings": ["utf-32"]}},
+            },
+        )
+        self.notify("initialized", {})
+
+    def _read(self, stdout: BinaryIO) -> None:
+        for body in read_messages(stdout):
+            self.messages.put(json.loads(body))
+        self.messages.put(None)
+
+    def notify(self, method: str, params: Json | None) -> None:
+        self._send({"jsonrpc": "2.0", "method": method, "params": params})
+
+    def ask(self, method: str, params: Json | None) -> int:
+        """Send a request; its answer is had by :meth:`answer`, or never wanted."""
+        number = next(self.numbers)
+        self._send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+        return number
+
+    def request(self, method: str, params: Json | None) -> Any:
+        return self.answer(self.ask(method, params))
+
+    def answer(self, number: int) -> Any:
+        """Wait for the answer to request ``number``.
+
+        Raises:
+            ServerError: there is none, or it is an error.
+        """
+        while True:
+            message = self._next()
+            if message.get("id") == number:
+                if "error" in message:
+                    raise ServerError(f"the server answers: {message['error']['message']}")
+                return message["result"]
+
+    def wait_until_ready(self) -> None:
+        """Wait until the engine has loaded the model.
+
+        Raises:
+            ServerError: it cannot.
+        """
+        while self.status.get("state") not in ("ready", "error"):
+            self._next()
+        if self.status["state"] == "error":
+            raise ServerError(f"{self.status['message']} {self.status.get('remedy', '')}".strip())
+
+    def close(self) -> None:
+        """Let the server end by itself, so that what it has recorded is written; end it where it does not."""
+        try:
+            self.request("shutdown", None)
+            self.notify("exit", None)
+            self.server.wait(10)
+        except (ServerError, subprocess.TimeoutExpired):
+            self.server.kill()
+
+    def _send(self, message: Json) -> None:
+        body = json.dumps(message).encode()
+        try:
+            self.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            self.stdin.flush()
+        except BrokenPipeError:
+            raise ServerError("the server has ended; the log says why") from None
+
+    def _next(self) -> Json:
+        try:
+            message = self.messages.get(timeout=ANSWER_SECONDS)
+        except queue.Empty:
+            raise ServerError(f"the server does not answer within {ANSWER_SECONDS:.0f} s") from None
+        if message is None:
+            raise ServerError("the server has ended; the log says why")
+        if message.get("method") == "nightschool/status":
+            self.status = message["params"]
+        return message
