@@ -178,7 +178,8 @@ class Completer:
         latency_ms = 1000 * (time.perf_counter() - arrived)
         served = Served.CACHE if prediction.offered else prediction.offers[0].served
         rests = [(prediction.offers[0], "")] if prediction.declined else prediction.rests(found.typed)
-        for offer, rest in rests:
+        # The best comes last: of those offered at one place, the last is taken to be on display.
+        for offer, rest in reversed(rests):
             if prediction.offered:
                 self._outcomes.repeated(offer.offer_id, rest)
             else:

@@ -48,7 +48,7 @@ class Idle:
         self._stop_prefetching()
         self._prefetching = (following.key, asyncio.create_task(self._predict(following)))
 
-    def warm(self, document: Document, point: Point, project: str, delay_s: float = QUIET_S) -> None:
+    def warm(self, document: Document, point: Point, project: str, delay_s: float) -> None:
         """Bring the context up to date and evaluate the prompt, unless called again within ``delay_s``."""
         self._stop_warming()
         if self._permission.refusal(document, point.line) is None:

@@ -18,7 +18,7 @@ from lsp_server.debounce import Debounce
 from lsp_server.declined import Declined
 from lsp_server.documents import Document, Point, Workspace
 from lsp_server.engine_host import EngineHost
-from lsp_server.idle import Idle
+from lsp_server.idle import QUIET_S, Idle
 from lsp_server.outcomes import Outcomes
 from lsp_server.permission import Permission
 from lsp_server.prediction import Predictor
@@ -100,7 +100,7 @@ class Session:
         self._debounce.keystroke()
         if changes:
             point = changes[-1].start.after(changes[-1].text)
-            self._idle.warm(document, document.clamp(point), self._project_of(document))
+            self._idle.warm(document, document.clamp(point), self._project_of(document), QUIET_S)
 
     def saved(self, document: Document) -> None:
         self._context.note_save(document)
