@@ -85,10 +85,10 @@ def _is_code(line: str) -> bool:
     return len(text) >= 8 and text[0].isalpha() and ("(" in text or "=" in text or "." in text)
 
 
-async def measure(projects: list[Path], first: int, count: int) -> None:
+async def measure(projects: list[Path], first: int, count: int, threads: int) -> None:
     """Complete at the cursors ``first`` to ``first + count`` of each project under every budget."""
     ready = asyncio.Event()
-    options = EngineOptions(threads=2, tuning=Home.find().tuning)
+    options = EngineOptions(threads=threads)
     engine = ChildEngine(model_path(Home.find()), options, lambda s: _on_status(s.state, ready))
     await engine.start()
     await ready.wait()
@@ -178,10 +178,12 @@ def main() -> None:
     run.add_argument("projects", type=Path, nargs="+")
     run.add_argument("--first", type=int, default=0)
     run.add_argument("--count", type=int, default=4)
+    run.add_argument("--threads", type=int, default=2, help="one where other work runs beside")
     commands.add_parser("table")
     options = parser.parse_args()
     if options.command == "measure":
-        asyncio.run(measure([path.resolve() for path in options.projects], options.first, options.count))
+        projects = [path.resolve() for path in options.projects]
+        asyncio.run(measure(projects, options.first, options.count, options.threads))
         return
     found = table()
     RESULTS.write_text(json.dumps({"command": "benchmarks/budgets.py", "rows": found}, indent=1) + "\n")

@@ -111,7 +111,7 @@ class Context:
         for folder in self._workspace.folders:
             if folder not in self._indexes:
                 self._indexes[folder] = Index(folder, self._directory, privacy)
-                self._thread.submit(self._indexes[folder].start, near)
+                self._thread.submit(self._indexes[folder].start, near or self._any_open_file())
 
     async def indexed(self) -> None:
         """Return once every file of the workspace has been seen (for tests and benchmarks)."""
@@ -140,6 +140,9 @@ class Context:
 
     def _window(self, document: Document) -> Window:
         return self._windows.setdefault(document.uri, Window(self._budget))
+
+    def _any_open_file(self) -> Path | None:
+        return next((document.path for document in self._workspace if document.path), None)
 
     def _question(self, document: Document, point: Point) -> Question:
         return Question(

@@ -182,6 +182,18 @@ def _balanced(text: str, place: Place) -> str | Declined:
     return Declined.UNBALANCED
 
 
+def _interpolated(text: str, place: Place) -> str | Declined:
+    """Within a string, where brackets are mere text, cut before one that the line has already."""
+    inside = place.lexed.inside
+    if inside is None or inside.comment or place.after[:1] not in PAIRS:
+        return text
+    for end, character in enumerate(text):
+        strays = unclosed_after((), [each for each in text[: end + 1] if each in BRACKETS])[1]
+        if character == place.after[0] and strays:
+            return text[:end] if text[:end].strip() else Declined.REPEATS_SUFFIX
+    return text
+
+
 def _ends(text: str, place: Place) -> list[int]:
     """Return where the text may be cut, longest first: at its end and before each bracket and quote."""
     delimiters = {*BRACKETS, *place.syntax.quotes, *place.syntax.long_quotes}
@@ -222,5 +234,6 @@ _STEPS: tuple[Callable[[str, Place], str | Declined], ...] = (
     _without_rest_of_line,
     _without_lines_below,
     _without_loops,
+    _interpolated,
     _balanced,
 )
