@@ -12,10 +12,12 @@ from models.catalogue import ModelError
 from models.engine import EngineError
 
 COMMANDS = {
+    "data": "learner.cli:data",
     "demo": "lsp_server.demo:demo",
     "doctor": "lsp_server.doctor:doctor",
     "model": "models.cli:model",
     "serve": "lsp_server.cli:serve",
+    "stats": "learner.cli:stats",
     "status": "lsp_server.status:status",
 }
 

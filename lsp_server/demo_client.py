@@ -8,13 +8,12 @@ import subprocess
 import sys
 import threading
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from lsp_server.jsonrpc import read_messages
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import BinaryIO
 
     Json = dict[str, Any]
 
@@ -38,7 +37,7 @@ class Client:
             stdout=subprocess.PIPE,
         )
         assert self.server.stdin and self.server.stdout
-        self.stdin: BinaryIO = self.server.stdin
+        self.stdin: IO[bytes] = self.server.stdin
         self.numbers = count(1)
         self.messages: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
         self.status: Json = {}
@@ -54,8 +53,8 @@ class Client:
         )
         self.notify("initialized", {})
 
-    def _read(self, stdout: BinaryIO) -> None:
-        for body in read_messages(stdout):
+    def _read(self, stdout: IO[bytes]) -> None:
+        for body in read_messages(cast("BinaryIO", stdout)):
             self.messages.put(json.loads(body))
         self.messages.put(None)
 

@@ -128,12 +128,13 @@ def play(scene: Scene, client: Client, project: Path, show: Callable[[Shown], No
     (project / scene.file).write_text(start + after, encoding="utf-8")
     editor = Editor(client, (project / scene.file).as_uri(), start + after, len(start))
     time.sleep(1)  # the time in which a reader finds the place; the server warms up for it
-    for key in keystrokes(scene.before[-scene.typed :]):
+    *earlier, last_key = keystrokes(scene.before[-scene.typed :])
+    for key in earlier:
         editor.type(key)
-        asked = editor.ask()
-        if editor.cursor < cut:
-            time.sleep(KEY_SECONDS)
-    item, latency_ms = editor.answer(asked)
+        editor.ask()  # the next keystroke comes before the answer is wanted
+        time.sleep(KEY_SECONDS)
+    editor.type(last_key)
+    item, latency_ms = editor.answer(editor.ask())
     last = client.request("workspace/executeCommand", {"command": "nightschool.status"})["last_completion"]
     shown = Shown(
         title=scene.title,
@@ -170,10 +171,11 @@ def press(how: Press, editor: Editor, item: Json, shown: Shown) -> None:
     if how is Press.TYPE_ON:
         for key in item["insertText"][:4]:
             editor.type(key)
-            item, latency_ms = editor.answer(editor.ask())
+            rest, latency_ms = editor.answer(editor.ask())
             shown.typed_on_ms.append(round(latency_ms, 1))
-            if item is None:
+            if rest is None:
                 return
+            item = rest
     editor.accept(item)
     if how is Press.TAB_AND_EDIT:
         for _ in range(6):
