@@ -9,7 +9,6 @@ import ctypes
 import os
 from collections import deque
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,6 +90,8 @@ class Vocabulary:
         begins = llama.llama_vocab_get_add_bos(self._vocab)
         self.start: list[int] = [llama.llama_vocab_bos(self._vocab)] if begins else []
         """What the model expects at the very beginning."""
+        self.sentinels = self._find_sentinels()
+        """The model's fill-in-the-middle tokens, or None where it has none."""
 
     def tokenize(self, text: str) -> list[int]:
         """Return the ids of ``text``; sentinels spelled inside it stay text."""
@@ -113,9 +114,7 @@ class Vocabulary:
             size = llama.llama_token_to_piece(self._vocab, token, room, len(room), 0, False)
         return room.raw[:size]
 
-    @cached_property
-    def sentinels(self) -> Sentinels | None:
-        """The model's fill-in-the-middle tokens, or None where it has none."""
+    def _find_sentinels(self) -> Sentinels | None:
         ids = (
             llama.llama_vocab_fim_pre(self._vocab),
             llama.llama_vocab_fim_suf(self._vocab),
@@ -123,21 +122,23 @@ class Vocabulary:
         )
         if min(ids) < 0:
             return None
-        repository = llama.llama_vocab_fim_rep(self._vocab)
-        separator = llama.llama_vocab_fim_sep(self._vocab)
-        if repository >= 0 or separator >= 0:
-            return Sentinels(*ids, *(token if token >= 0 else None for token in (repository, separator)))
+        repository, separator = (
+            token if token >= 0 else None
+            for token in (llama.llama_vocab_fim_rep(self._vocab), llama.llama_vocab_fim_sep(self._vocab))
+        )
+        if separator is not None:
+            return Sentinels(*ids, repository, separator)
         # llama.cpp does not look for StarCoder2's spelling of these two.
         spelled = [self._tokenize(text, special=True) for text in ("<repo_name>", "<file_sep>")]
         if all(len(tokens) == 1 for tokens in spelled):
             return Sentinels(*ids, spelled[0][0], spelled[1][0], path_inside=True)
         return Sentinels(*ids)
 
-    @cached_property
-    def ends(self) -> frozenset[int]:
-        """The tokens that end a completion: ends of generation and every sentinel."""
-        ends = {token for token in range(self.size) if llama.llama_vocab_is_eog(self._vocab, token)}
-        return frozenset(ends | set(self.sentinels.ids if self.sentinels else ()))
+    def is_end(self, token: int) -> bool:
+        """Whether ``token`` ends a completion: an end of generation, or any sentinel."""
+        if self.sentinels and token in self.sentinels.ids:
+            return True
+        return llama.llama_vocab_is_eog(self._vocab, token)
 
 
 class Model:
@@ -218,6 +219,7 @@ class Context:
         self._memory: Any = llama.llama_get_memory(self._context)
         self._batch: Any = llama.llama_batch_init(shape.batch, 0, 1)
         self._vocabulary_size = model.vocabulary.size
+        self._is_shifted = False
 
     @property
     def handle(self) -> Any:
@@ -231,10 +233,28 @@ class Context:
             NoRoomError: the cache is full.
             EngineError: llama.cpp failed.
         """
+        if self._is_shifted and tokens:
+            tokens, position = self._rotate(tokens, position, sequence, logits)
         for start in range(0, len(tokens), self.shape.batch):
             part = tokens[start : start + self.shape.batch]
             is_last = start + len(part) == len(tokens)
             self._decode_part(part, position + start, sequence, logits and is_last)
+
+    def _rotate(
+        self, tokens: Sequence[int], position: int, sequence: int, logits: bool
+    ) -> tuple[Sequence[int], int]:
+        """Decode the first token with the abort flag disconnected; return the others and their position.
+
+        llama.cpp rotates the keys of shifted cells before the batch; aborted half-way, it would
+        rotate those that were done a second time.
+        """
+        llama.llama_set_abort_callback(self._context, llama.ggml_abort_callback(), None)
+        try:
+            self._decode_part(tokens[:1], position, sequence, logits and len(tokens) == 1)
+        finally:
+            llama.llama_set_abort_callback(self._context, self._abort.callback, self._abort.argument)
+        self._is_shifted = False
+        return tokens[1:], position + 1
 
     def _decode_part(self, tokens: Sequence[int], position: int, sequence: int, logits: bool) -> None:
         if self._abort.is_up:
@@ -275,6 +295,7 @@ class Context:
 
     def shift(self, sequence: int, by: int) -> None:
         """Move all cells of ``sequence`` by ``by`` positions; the next decode pays for rotating the keys."""
+        self._is_shifted = True
         llama.llama_memory_seq_add(self._memory, sequence, 0, -1, by)
 
     def state(self, sequence: int) -> bytes:

@@ -1,7 +1,7 @@
 """What the server and the engine process say to each other: one JSON object per line.
 
 To the engine: ``start``, ``complete``, ``cancel``, ``adapter``. From it: ``status``, and for each
-``complete`` and ``adapter`` exactly one ``reply`` with its number, which holds a result, an error, or neither (stopped).
+``complete`` and ``adapter`` exactly one ``reply`` with its number: a result, an error, or neither (stopped).
 """
 
 from __future__ import annotations

@@ -6,6 +6,10 @@ evaluating the prefix's new tokens on ``live`` and letting it share the carried 
 completion. The sentinel itself is never carried: it tells the model where the prefix ends. Nothing from the
 trigger on stays in the cache, so that every cell is base-model state of some prompt, whatever adapter
 generated from it.
+
+The suffix stands :data:`GAP` positions behind the prefix, so that the prefix can grow without moving it:
+moving means rotating the keys of the whole cache (llama.cpp knows no less), which costs as much as several
+keystrokes.
 """
 
 from __future__ import annotations
@@ -23,10 +27,12 @@ if TYPE_CHECKING:
     from models.llama import Context
     from models.prompt import Encoded
 
+GAP = 128
+"""Positions left free between prefix and suffix."""
 STALE_LIMIT = 1024
 """Prefix tokens that may change before a carried suffix is evaluated afresh on the keystroke path."""
-_CARRY_AT_LEAST = 8
-"""Suffix tokens below which evaluating costs no more than carrying."""
+_WORTH = 16
+"""Tokens that carrying must save: moving cells and a second call to the model cost about as much."""
 
 
 @dataclass
@@ -36,8 +42,11 @@ class Slot:
     tokens: list[int] = field(default_factory=list)
     """What ``live`` holds, from position 0 on."""
     suffix: list[int] = field(default_factory=list)
-    """What ``carry`` holds, from position ``origin`` on."""
-    origin: int = 0
+    """What ``carry`` holds."""
+    positions: list[int] = field(default_factory=list)
+    """Where ``carry`` holds it: ascending, with gaps where the cursor moved back."""
+    size: int = 0
+    """How many of ``tokens`` come before the suffix."""
     stale: int = 0
     """Prefix tokens that changed since ``carry`` was evaluated."""
     used: int = 0
@@ -51,6 +60,7 @@ class Place:
     prompt: Encoded
     pending: list[int]
     position: int
+    suffix_positions: list[int]
     evaluated: int
     carried: int
     fresh: bool
@@ -80,27 +90,40 @@ class Warm:
         slot.used = self._clock
         full = [*prompt.before, *prompt.suffix]
         common = _common(slot.tokens, full)
-        block = None if fresh or common > len(prompt.before) else self._carriable(slot, prompt)
+        slot.size = len(prompt.before)
+        block = None if fresh else self._carriable(slot, prompt, len(full) - common)
         if block is None:
             self._cut(slot, common)
-            return Place(slot, prompt, full[common:], common, len(full) - common, 0, fresh=True)
+            positions = list(range(len(prompt.before), len(full)))
+            return Place(slot, prompt, full[common:], common, positions, len(full) - common, 0, fresh=True)
         return self._carry(slot, prompt, *block)
 
     def close(self, place: Place) -> None:
         """Leave only prompt state in the place's slot, and its suffix ready to be carried."""
         slot, prompt = place.slot, place.prompt
-        size, end = len(prompt.before), len(prompt.before) + len(prompt.suffix)
-        full = [*prompt.before, *prompt.suffix]
+        end = place.position + len(place.pending)
+        if place.fresh:
+            slot.tokens = [*prompt.before, *prompt.suffix][: min(end, self._context.end(slot.live))]
+        self._context.remove(slot.live, end)
         if place.is_complete and prompt.suffix:
             self._context.remove(slot.carry)
-            self._context.copy(slot.live, slot.carry, size, end)
-            slot.suffix, slot.origin = list(prompt.suffix), size
+            self._context.copy(slot.live, slot.carry, len(prompt.before))
+            slot.suffix, slot.positions = list(prompt.suffix), place.suffix_positions
             slot.stale = 0 if place.fresh else slot.stale
-        if place.fresh:
-            slot.tokens = full[: min(end, self._context.end(slot.live))]
-        elif place.is_complete:
-            slot.tokens = list(prompt.before)
-        self._cut(slot, len(slot.tokens))
+        if not place.fresh:
+            self._cut(slot, len(slot.tokens))
+
+    def tidy(self) -> None:
+        """Give the slot used last its room to grow again; best done when nobody waits."""
+        slot = max(self._slots, key=lambda slot: slot.used)
+        if slot.suffix and len(slot.tokens) >= slot.size > 0 and slot.positions[0] - slot.size < GAP // 2:
+            self._cut(slot, slot.size)
+            self._shift(slot, slot.size + GAP)
+            # The keys are rotated at the next decode: let it be one whose result is known.
+            last = slot.tokens[-1]
+            self._cut(slot, slot.size - 1)
+            self.decode(slot, [last], slot.size - 1)
+            slot.tokens.append(last)
 
     def make_room(self, keep: Slot) -> None:
         """Forget the slot used longest ago, other than ``keep``.
@@ -118,7 +141,7 @@ class Warm:
     def _forget(self, slot: Slot) -> None:
         self._context.remove(slot.live)
         self._context.remove(slot.carry)
-        slot.tokens, slot.suffix, slot.used, slot.stale = [], [], 0, 0
+        slot.tokens, slot.suffix, slot.positions, slot.used, slot.stale = [], [], [], 0, 0
 
     def _choose(self, prompt: Encoded) -> Slot:
         """Return the slot with the longest common beginning, or a fresh one that shares what there is."""
@@ -133,23 +156,30 @@ class Warm:
             oldest.tokens = best.tokens[:common]
         return oldest
 
-    def _carriable(self, slot: Slot, prompt: Encoded) -> tuple[int, int, int] | None:
-        """Return (start in the carried suffix, start in the new one, length) of what can be carried."""
+    def _carriable(self, slot: Slot, prompt: Encoded, missing: int) -> tuple[int, int, int] | None:
+        """Return (start in the carried suffix, start in the new one, length) of what can be carried.
+
+        None where that is not worth it; ``missing`` is how many tokens there are to evaluate without.
+        """
         old, new = slot.suffix, prompt.suffix
-        if len(new) < _CARRY_AT_LEAST or slot.stale > STALE_LIMIT:
+        if not old or slot.stale > STALE_LIMIT:
             return None
         if old == new:
-            return 0, 0, len(new)
-        match = SequenceMatcher(None, old, new, autojunk=False).find_longest_match()
-        return (match.a, match.b, match.size) if 2 * match.size >= len(new) else None
+            block = 0, 0, len(new)
+        else:
+            match = SequenceMatcher(None, old, new, autojunk=False).find_longest_match()
+            block = match.a, match.b, match.size
+        new_before = len(prompt.before) - _common(slot.tokens, prompt.before)
+        return block if missing - (new_before + len(new) - block[2]) > _WORTH else None
 
     def _carry(self, slot: Slot, prompt: Encoded, old: int, new: int, length: int) -> Place:
         """Evaluate up to the carried block and let ``live`` share it."""
         target = [*prompt.before, *prompt.suffix[:new]]
-        common = min(_common(slot.tokens, target), len(target) - 1)
+        common = _common(slot.tokens, target)
         self._cut(slot, common)
         self._trim(slot, old, length)
-        self._shift(slot, len(target))
+        if not len(target) <= slot.positions[0] <= len(target) + 4 * GAP:
+            self._shift(slot, len(target) + GAP)
         slot.stale += len(prompt.before) - min(common, len(prompt.before))
         try:
             self.decode(slot, target[common:], common)
@@ -157,9 +187,14 @@ class Warm:
             slot.tokens = target[: self._context.end(slot.live)]
         self._context.copy(slot.carry, slot.live)
         pending = prompt.suffix[new + length :]
-        position = len(target) + length
+        position = slot.positions[-1] + 1
+        positions = [
+            *range(len(prompt.before), len(target)),
+            *slot.positions,
+            *range(position, position + len(pending)),
+        ]
         evaluated = len(target) - common + len(pending)
-        return Place(slot, prompt, pending, position, evaluated, length, fresh=False)
+        return Place(slot, prompt, pending, position, positions, evaluated, length, fresh=False)
 
     def decode(self, slot: Slot, tokens: Sequence[int], position: int, *, logits: bool = False) -> None:
         """Evaluate on the slot's live sequence, forgetting other slots where the cache is full."""
@@ -178,18 +213,16 @@ class Warm:
 
     def _trim(self, slot: Slot, start: int, length: int) -> None:
         """Keep only ``length`` tokens of the carried suffix, from ``start`` on."""
-        if start:
-            self._context.remove(slot.carry, slot.origin, slot.origin + start)
-        if start + length < len(slot.suffix):
-            self._context.remove(slot.carry, slot.origin + start + length)
-        slot.suffix = slot.suffix[start : start + length]
-        slot.origin += start
+        kept = slice(start, start + length)
+        slot.suffix, slot.positions = slot.suffix[kept], slot.positions[kept]
+        self._context.remove(slot.carry, 0, slot.positions[0])
+        self._context.remove(slot.carry, slot.positions[-1] + 1)
 
     def _shift(self, slot: Slot, origin: int) -> None:
         """Move the carried suffix so that it begins at position ``origin``."""
-        if origin != slot.origin:
-            self._context.shift(slot.carry, origin - slot.origin)
-            slot.origin = origin
+        by = origin - slot.positions[0]
+        self._context.shift(slot.carry, by)
+        slot.positions = [position + by for position in slot.positions]
 
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:

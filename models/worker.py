@@ -70,6 +70,14 @@ class Inbox:
         elif self._running == number:
             self._abort.up()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be done; calls off the abort of what was done last."""
+        with self._changed:
+            self._running = None
+            self._abort.down()
+            return not (self._orders or self._newest)
+
     def take(self) -> tuple[Message, float]:
         """Wait for the next message; with it, when it was read (:func:`time.perf_counter`).
 
@@ -126,6 +134,8 @@ def main() -> None:
     outbox.put(messages.status(EngineStatus(EngineState.READY, str(model), completer.notice)))
     while True:
         outbox.put(answer(completer, *inbox.take()))
+        if inbox.is_idle:
+            completer.tidy()
 
 
 if __name__ == "__main__":
