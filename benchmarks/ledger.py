@@ -1,8 +1,8 @@
 """The ledger at a million offers: insert rate, bytes per offer, `stats`, and what record() costs the caller.
 
 Run: python benchmarks/ledger.py [OFFERS]. The offers play a developer who types through real source files
-(the standard library's, by default): a prediction at most keystrokes, a context window of 6,000 characters that moves along,
-two events and three settlements for each.
+(the standard library's): a prediction at every third keystroke, a context of 120 lines that moves along and
+three chunks of other files, two events and three settlements for each.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from learner.facts import Event, EventKind, Fact, Horizon, KnownBy, Offered, Served, Session, Settlement
 from learner.ledger import BATCH, Ledger, _Writer
@@ -23,6 +23,9 @@ from learner.retention import used_bytes
 from learner.stats import By, stats
 from models.engine import Candidate
 from models.prompt import Chunk, Prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ABOVE, BELOW = 80, 40
 """Lines of the window before and after the cursor's line."""
@@ -77,10 +80,10 @@ def course(
         chunks,
     )
     kind = chance.choice(KINDS)
+    candidate = Candidate(text, tuple(-chance.random() for _ in range(len(text) // 4 + 1)), "newline")
     offer = Offered(
         offer_id, "bench", at, source.as_uri(), "/lib", "python", number, column, text, 0, prompt, "psm-1",
-        MODEL, None, (Candidate(text, tuple(-chance.random() for _ in range(len(text) // 4 + 1)), "newline"),),
-        None, False, Served.MODEL, chance.uniform(60, 900),
+        MODEL, None, (candidate,), None, False, Served.MODEL, chance.uniform(60, 900),
     )  # fmt: skip
     settled = (
         Settlement(offer_id, at + 30, horizon, text, len(text), 0)

@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 from learner.contexts import ContextStore
 from learner.facts import Event, Offered, Session, Settlement
-from models.engine import Candidate
 from models.prompt import Chunk, Prompt
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from learner.facts import Fact
     from learner.privacy import PrivacyFilter
+    from models.engine import Candidate
 
 
 class FactRows:

@@ -119,6 +119,9 @@ class Horizon(StrEnum):
     MIN10 = "10min"
     CLOSE = "close"
     """The document was closed or the server ended before the last horizon."""
+    DISTURBED = "disturbed"
+    """Just before the first disturbance of a kind: the developer's own text, before something else went
+    through it."""
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,8 @@ _STAND_IN = re.compile(
     r"(?i)^(?:[*x.…\-_]+|\$\{?.*|\{\{?.*|%.*|<.*>?|your[_-].*|changeme|example|none|null|true|false)$"
 )
 
-_WORD = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
-_HEX = re.compile(r"(?i)^(?:0x)?[0-9a-f]{32,}$")
+_WORD = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+_HEX = re.compile(r"(?i)(?<![0-9a-z])(?:0x)?[0-9a-f]{32,}(?![0-9a-z])")
 _UUID = re.compile(r"(?i)^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 # A line without any of these can hold none of the above.
 _WORTH_A_LOOK = re.compile(rf"(?i)\d|://|identified|hf_|{_PASSWORD_NAME}|{_KEY_NAME}")
@@ -165,6 +165,7 @@ def _entropy_spans(line: str) -> Iterator[Span]:
     for match in _WORD.finditer(line):
         if is_random(match[0]):
             yield match.span()
+    yield from (match.span() for match in _HEX.finditer(line) if entropy(match[0]) > 3.0)
 
 
 def is_random(word: str) -> bool:
@@ -175,8 +176,6 @@ def is_random(word: str) -> bool:
     """
     if _UUID.match(word):
         return False
-    if _HEX.match(word):
-        return entropy(word) > 3.0
     kinds = [0 if c.islower() else 1 if c.isupper() else 2 for c in word if c.isalnum()]
     if len(kinds) < 16 or 2 not in kinds:
         return False
