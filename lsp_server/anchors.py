@@ -26,6 +26,8 @@ class Span(NamedTuple):
     """The text is kept as it stood; only the range still moves."""
     cut: bool = False
     """Something was removed at the end, so that what is inserted there stands in its place."""
+    beheaded: bool = False
+    """The same at the start."""
 
 
 class Growth(NamedTuple):
@@ -109,7 +111,8 @@ def _replaced(span: Span, edit: Edit, growth: Growth) -> Span:
     tail = "" if covers_end else span.text[offset_of(span.start, span.text, edit.end) :]
     new = "" if covers_start and not covers_end else edit.text
     cut = span.cut or (covers_end and span.text != "")
-    span = span._replace(start=start, cut=cut)
+    beheaded = span.beheaded or (edit.start == span.start and edit.removed != "")
+    span = span._replace(start=start, cut=cut, beheaded=beheaded)
     return _grown(span, head + new + tail, growth.newlines if covers_end else None)
 
 
@@ -123,4 +126,4 @@ def _grown(span: Span, text: str, newlines: int | None) -> Span:
         text, shut = text[:cut], True
     if len(text) > LONGEST:
         text, shut = text[:LONGEST], True
-    return Span(span.start, end_of(span.start, text), text, shut, span.frozen, span.cut)
+    return Span(span.start, end_of(span.start, text), text, shut, span.frozen, span.cut, span.beheaded)

@@ -25,7 +25,8 @@ def _reshaped(span: Span, edit: Edit) -> Span:
     """Follow an edit that changed white space only, by counting the rest."""
     head = tail = ""
     if span.start >= edit.start:
-        first = _blanks_behind(edit.text, _same_place(edit, span.start))
+        first = _same_place(edit, span.start)
+        first = _blanks_behind(edit.text, first) if span.text.strip() else first
         start = end_of(edit.start, edit.text[:first])
     else:
         head, first, start = span.text[: offset_of(span.start, span.text, edit.start)], 0, span.start
@@ -39,24 +40,28 @@ def _reshaped(span: Span, edit: Edit) -> Span:
 
 def _found_again(span: Span, edit: Edit) -> Span | None:
     """Look for the span's text and what stood before it in the new text."""
-    if not span.text or span.start < edit.start or span.end > edit.end:
+    if span.start < edit.start or span.end > edit.end:
         return None
     at = offset_of(edit.start, edit.removed, span.start)
     for size in _CONTEXT:
         before = edit.removed[max(0, at - size) : at]
-        if edit.text.count(before + span.text) == 1:
+        if (before or span.text) and edit.text.count(before + span.text) == 1:
             start = end_of(edit.start, edit.text[: edit.text.index(before + span.text) + len(before)])
             return span._replace(start=start, end=end_of(start, span.text))
     return None
 
 
 def _same_place(edit: Edit, position: tuple[int, int]) -> int:
-    """Return the index in the new text behind as many visible characters as stood before ``position``."""
-    visible = len("".join(edit.removed[: offset_of(edit.start, edit.removed, position)].split()))
+    """Return the index in the new text behind as many visible characters as stood before ``position``,
+    and behind as many blanks after them as there still are."""
+    before = edit.removed[: offset_of(edit.start, edit.removed, position)]
+    visible, blanks = len("".join(before.split())), before[len(before.rstrip()) :]
     index = 0
     while visible:
         visible -= not edit.text[index].isspace()
         index += 1
+    for blank in blanks:
+        index += edit.text[index : index + 1] == blank
     return index
 
 

@@ -39,6 +39,8 @@ class Kind(StrEnum):
     """Characters, Enter with its indentation, brackets that close themselves; at several cursors too."""
     MENU = "menu"
     """An entry of the editor's own completion menu."""
+    OFFER = "offer"
+    """An accepted offer's text."""
     DELETION = "deletion"
     UNDO = "undo"
     """The document returned to an earlier state: undo, redo, or the same by hand."""
@@ -51,7 +53,7 @@ class Kind(StrEnum):
     """Many places at once, by an agent or a command."""
 
 
-BY_HAND = frozenset({Kind.TYPING, Kind.MENU, Kind.DELETION})
+BY_HAND = frozenset({Kind.TYPING, Kind.MENU, Kind.OFFER, Kind.DELETION})
 """What the developer writes; the rest neither types nor corrects anything."""
 
 
@@ -231,7 +233,8 @@ def _kind_of_many(edits: Sequence[Edit], changes: Sequence[Change], lines: int) 
         (removed, text) = next(iter(replaced))
         if removed and len(text) > 1 and len(removed.split()) == 1:
             return Kind.RENAME
-    if len({(edit.removed, edit.text) for edit in edits}) == 1:
+    cursors = len({edit.start[0] for edit in edits}) == len(edits)
+    if len({(edit.removed, edit.text) for edit in edits}) == 1 and (cursors or edits[0].text.strip()):
         return _kind_of_one(edits[0], lines)
     if all(is_key(edit.text) and len(edit.removed) <= BURST for edit in edits):
         return Kind.FORMAT if all(blank_apart(e.removed, e.text) for e in edits) else Kind.TYPING

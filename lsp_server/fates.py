@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from learner.facts import Event, EventKind, KnownBy
+from learner.facts import Event, EventKind, Horizon, KnownBy, Settlement
 from lsp_server.anchors import Growth, Position, Span, end_of, follow
 from lsp_server.disturbance import carried_through
 from lsp_server.edits import BURST, BY_HAND, PAIRS, Edit, Kind, is_key
 from lsp_server.matching import Match, blank_apart, ends_word, match
+from lsp_server.settling import edit_distance, kept_chars
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +55,12 @@ class Followed:
     """An offer, the span where it stands or would stand, and its fate so far."""
 
     def __init__(
-        self, offer: Offered, replaced: str, state: int, since: Moment, record: Callable[[Event], None]
+        self,
+        offer: Offered,
+        replaced: str,
+        state: int,
+        since: Moment,
+        record: Callable[[Event | Settlement], None],
     ) -> None:
         place = (offer.line, offer.column)
         self.offer = offer
@@ -94,12 +100,14 @@ class Followed:
         accepts themselves.
         """
         known = self._spans.get(edit.state) if edit.seen else None
-        edit = self._aligned(edit)
+        reported, edit = edit, self._aligned(edit)
         old, new = self.span, known or follow(self.span, edit, self._growth(edit, trying=True))
         touched = new.text != old.text
         self.span = new
-        if touched and not self._takes(edit, old, Moment(now, edit.at), reporting=reporting):
-            if known is None and edit.kind not in BY_HAND:
+        if touched and self._takes(edit, old, Moment(now, edit.at), reporting=reporting):
+            reported.kind = reported.kind if reported.kind is Kind.TYPING else Kind.OFFER
+        elif touched:
+            if known is None and edit.kind not in BY_HAND and (edit.text or edit.kind is not Kind.UNDO):
                 touched = self._disturb(edit, old)
             elif edit.kind in BY_HAND:
                 self._judge_typing(edit, old, before, Moment(now, edit.at))
@@ -108,7 +116,7 @@ class Followed:
         self._spans[edit.state] = self.span
         if len(self._spans) > SNAPSHOTS:
             del self._spans[next(iter(self._spans))]
-        if edit.kind is Kind.UNDO:
+        if touched and edit.kind is Kind.UNDO:
             self._note_undo(edit)
         return touched
 
@@ -125,8 +133,10 @@ class Followed:
         begun = self.span.text != self._replaced
         by_hand = trying or edit.kind in BY_HAND
         if self._whole and not self._undone:
-            return Growth(False, self.span.cut and by_hand, self._newlines)
-        return Growth(not begun, (begun or not self._replaced) and by_hand, self._newlines)
+            return Growth(self.span.beheaded, self.span.cut and by_hand, self._newlines)
+        return Growth(
+            not begun or self.span.beheaded, (begun or not self._replaced) and by_hand, self._newlines
+        )
 
     def _takes(self, edit: Edit, old: Span, at: Moment, *, reporting: bool) -> bool:
         """Recognise an accept, in full or in part, or the last key of an offer typed by hand."""
@@ -145,8 +155,10 @@ class Followed:
             return False
         elif self._told_partial:
             self._take_part(KnownBy.EXPLICIT, at, here.length, edit.state)
-        elif reporting or (len(edit.text) <= BURST and not ends_word(self.text, here.length)):
-            return edit.kind in BY_HAND
+        elif reporting:
+            pass  # its report comes at once, and what has none was a paste of the same text
+        elif len(edit.text) <= BURST and not ends_word(self.text, here.length):
+            return False
         else:
             self._flush_partial()
             self._partial = Verdict(EventKind.PARTIAL, at, REPORT_S, here.length)
@@ -161,7 +173,7 @@ class Followed:
         here = self._match(self.span)
         if here.fits:
             if self._verdict and self._verdict.kind is EventKind.DIVERGED:
-                self._verdict = None
+                self._verdict, self.displayed = None, True
         elif self._verdict is None:
             seen = at.now - self.since.now >= SEEN_S
             kind = EventKind.DIVERGED if seen else EventKind.UNSEEN
@@ -185,15 +197,18 @@ class Followed:
                 self.span = old._replace(start=edit.new_end, end=edit.new_end)
             if old.text:
                 return False
-        elif blank_apart(old.text, self.span.text):
+        elif old.start <= edit.start and edit.end <= old.end and blank_apart(edit.removed, edit.text):
             pass
         else:
             self.span = carried_through(old, edit) or follow(
                 old._replace(frozen=True), edit, self._growth(edit, trying=False)
             )
+        if self.span.text == old.text and not (self.span.frozen and old.text):
+            return False
         if edit.kind not in self._disturbed_by:
             self._disturbed_by.add(edit.kind)
             self._flush()
+            self._settle(Horizon.DISTURBED, edit.at, old.text)
             self._tell(EventKind.DISTURBED, KnownBy.INFERRED, edit.at, detail=edit.kind)
         return True
 
@@ -322,7 +337,7 @@ class Followed:
     def _mark_whole(self, state: int) -> None:
         self.displayed = False
         self._taken_state, self._undone, self._whole = state, False, True
-        self.span = self.span._replace(cut=False)
+        self.span = self.span._replace(cut=False, beheaded=False)
 
     def _accept(self, known_by: KnownBy, at: Moment, state: int) -> None:
         self._mark_whole(state)
@@ -353,6 +368,14 @@ class Followed:
         elif self._fate in (None, EventKind.PARTIAL):
             self._fate = self._fate or verdict.kind
             self._tell(verdict.kind, KnownBy.INFERRED, verdict.since.wall, length=verdict.length)
+
+    def settle(self, horizon: Horizon, at: Moment) -> None:
+        """Record the text as it stands."""
+        self._settle(horizon, at.wall, self.span.text)
+
+    def _settle(self, horizon: Horizon, at: float, settled: str) -> None:
+        kept, distance = kept_chars(self.text, settled), edit_distance(self.text, settled)
+        self._record(Settlement(self.offer.offer_id, at, horizon, settled, kept, distance))
 
     def _tell(
         self, kind: EventKind, known_by: KnownBy, at: float, *, length: int | None = None, detail: str = ""

@@ -11,10 +11,10 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from learner.facts import Horizon, Settlement
+from learner.facts import Horizon
 from lsp_server.edits import BY_HAND, Edit, Kind, Mirror, classify
 from lsp_server.fates import Followed, Moment
-from lsp_server.settling import HORIZONS, edit_distance, kept_chars
+from lsp_server.settling import HORIZONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -146,7 +146,7 @@ class Outcomes:
             return
         classify(edits, changes, len(document.lines))
         touched = False
-        for followed in watched.hot:
+        for followed in sorted(watched.hot, key=lambda followed: not followed.displayed):
             went_through = self._advance(followed, edits, at.now)
             touched = touched or (went_through and followed is self._displayed)
         if watched.cold:
@@ -246,7 +246,7 @@ class Outcomes:
     def _look(self, followed: Followed, at: Moment) -> None:
         age = at.now - followed.offered_at
         while followed.horizon < len(HORIZONS) and age >= HORIZONS[followed.horizon][1]:
-            self._settle(followed, HORIZONS[followed.horizon][0], at)
+            followed.settle(HORIZONS[followed.horizon][0], at)
             followed.horizon += 1
 
     def _drop_settled(self, watched: _Watched, at: Moment) -> None:
@@ -261,16 +261,10 @@ class Outcomes:
 
     def _end(self, followed: Followed, at: Moment) -> None:
         followed.finish(at)
-        self._settle(followed, Horizon.CLOSE, at)
+        followed.settle(Horizon.CLOSE, at)
         self._followed.pop(followed.offer.offer_id, None)
         if followed is self._displayed:
             self._displayed = None
-
-    def _settle(self, followed: Followed, horizon: Horizon, at: Moment) -> None:
-        offered, settled = followed.text, followed.span.text
-        kept, distance = kept_chars(offered, settled), edit_distance(offered, settled)
-        offer_id = followed.offer.offer_id
-        self._record(Settlement(offer_id, at.wall, horizon, settled, kept, distance))
 
     def _now(self) -> Moment:
         self._latest = max(self._latest, self._clock())
