@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from learner.facts import Offered
     from lsp_server.debounce import Debounce
-    from lsp_server.documents import Document, Point
+    from lsp_server.documents import Document, Point, Range
     from lsp_server.idle import Idle
     from lsp_server.permission import Permission
     from lsp_server.prediction import Predictor
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INVOKED_CANDIDATES = 3
+_WORD_AT_END = re.compile(r"\w*$")
 
 
 class Follower(Protocol):
@@ -63,12 +65,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Offer:
-    """Ghost text: ``text`` in place of what stands from ``start`` to ``end``."""
+    """Ghost text: ``text`` in place of what stands in ``range``."""
 
     offer_id: str
     text: str
-    start: Point
-    end: Point
+    range: Range
+    """In the client's units, as the document was when this was offered."""
+    word: str
+    """The part of a word that stands left of the range."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ class Completer:
 
     async def _complete(self, ask: Ask, scene: Scene, arrived: float) -> Answer:
         settings = self._permission.settings
-        if ask.allowed is not None and not await ask.allowed:
+        # Shielded: the answer serves later requests as well, even if this one is cancelled.
+        if ask.allowed is not None and not await asyncio.shield(ask.allowed):
             return Answer(declined=Declined.IGNORED_FILE)
         waited = 0.0 if ask.invoked else self._debounce.remaining_s(settings.debounce)
         if waited:
@@ -203,9 +208,9 @@ def _scene_of(ask: Ask) -> Scene | Declined:
 
 
 def _offer(offer: Offered, rest: str, ask: Ask) -> Offer:
-    if ask.menu is None:
-        return Offer(offer.offer_id, rest, ask.point, ask.point)
-    return Offer(offer.offer_id, ask.menu.text + rest, ask.menu.start, ask.menu.end)
+    menu = ask.menu or Menu(ask.point, ask.point, "")
+    (word,) = _WORD_AT_END.findall(ask.document.lines[menu.start.line][: menu.start.column])[:1]
+    return Offer(offer.offer_id, menu.text + rest, ask.document.range_of(menu.start, menu.end), word)
 
 
 def _as_inserted(fact: Offered, ask: Ask) -> Offered:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
+Range = dict[str, dict[str, int]]
+"""An LSP range, in the client's units."""
+
+
 @dataclass(frozen=True, order=True)
 class Point:
     """A place between two characters: line and column from 0, the column in code points."""
@@ -136,7 +140,7 @@ class Document:
             "character": units_of(self.lines[point.line], point.column, self.encoding),
         }
 
-    def range_of(self, start: Point, end: Point) -> dict[str, dict[str, int]]:
+    def range_of(self, start: Point, end: Point) -> Range:
         return {"start": self.position_of(start), "end": self.position_of(end)}
 
     def apply(self, event: Mapping[str, Any]) -> Change:

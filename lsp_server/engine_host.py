@@ -66,6 +66,10 @@ class EngineHost:
             finally:
                 self._looked.set()
 
+    def look_again(self) -> None:
+        """The settings have changed: let requests wait for the next :meth:`follow`."""
+        self._looked.clear()
+
     async def present(self) -> Engine | None:
         """Return the engine, or None without a model; a starting server is waited for."""
         await self._looked.wait()

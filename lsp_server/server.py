@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 from contextlib import suppress
 from io import FileIO, TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -14,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from learner.ledger import Ledger
 from lsp_server.completion import Answer, Menu
-from lsp_server.documents import Point, Workspace
+from lsp_server.documents import Workspace
 from lsp_server.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, Connection, RpcError, serve
-from lsp_server.positions import PositionEncoding
+from lsp_server.positions import PositionEncoding, units_of
 from lsp_server.reporter import Reporter
 from lsp_server.session import Session, Surroundings
 from lsp_server.settings import parse_settings
@@ -41,10 +40,9 @@ INCREMENTAL = 2
 COMMANDS = ("nightschool.accepted", "nightschool.snooze", "nightschool.status")
 CLOSE_S, LEDGER_S = 1.5, 0.4
 """A client that has gone waits for nothing: all is closed within two seconds."""
-_LAST_WORD = re.compile(r"\w*$")
 
 if TYPE_CHECKING:
-    Form = Callable[[Offer, Document], Params]
+    Form = Callable[[Offer, PositionEncoding], Params]
 
 
 class Server:
@@ -162,11 +160,11 @@ class Server:
         menu = _menu(document, selected) if selected else None
         answer = self.session.complete(document, point, invoked=invoked, menu=menu)
         if isinstance(answer, Answer):
-            return [form(offer, document) for offer in answer.offers]
+            return [form(offer, document.encoding) for offer in answer.offers]
         return self._when_answered(answer, document, form)
 
     async def _when_answered(self, answer: Awaitable[Answer], document: Document, form: Form) -> list[Params]:
-        return [form(offer, document) for offer in (await answer).offers]
+        return [form(offer, document.encoding) for offer in (await answer).offers]
 
     def did_show(self, params: Params) -> None:
         self.session.shown(_offer_id(params["item"]))
@@ -235,27 +233,21 @@ def _menu(document: Document, selected: Params) -> Menu:
     return Menu(document.point_at(span["start"]), document.point_at(span["end"]), str(selected["text"]))
 
 
-def _inline_item(offer: Offer, document: Document) -> Params:
-    return {
-        "insertText": offer.text,
-        "range": document.range_of(offer.start, offer.end),
-        "command": _accepted(offer),
-    }
+def _inline_item(offer: Offer, encoding: PositionEncoding) -> Params:
+    return {"insertText": offer.text, "range": offer.range, "command": _accepted(offer)}
 
 
-def _menu_item(offer: Offer, document: Document) -> Params:
+def _menu_item(offer: Offer, encoding: PositionEncoding) -> Params:
     """The offer as an item of a completion menu, which filters by the word that the cursor stands in."""
-    line = document.lines[offer.start.line][: offer.start.column]
-    word = _LAST_WORD.findall(line)[0]
-    start = Point(offer.start.line, offer.start.column - len(word))
-    text = word + offer.text
+    start, text = offer.range["start"], offer.word + offer.text
+    word_start = start["character"] - units_of(offer.word, len(offer.word), encoding)
     return {
         "label": text.strip().split("\n")[0],
         "kind": 1,
         "detail": "Nightschool",
         "documentation": text,
         "filterText": text,
-        "textEdit": {"range": document.range_of(start, offer.end), "newText": text},
+        "textEdit": {"range": {**offer.range, "start": {**start, "character": word_start}}, "newText": text},
         "command": _accepted(offer),
     }
 

@@ -27,6 +27,7 @@ from lsp_server.reporter import State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
 
     from learner.facts import Fact
     from lsp_server.completion import Menu
@@ -80,6 +81,7 @@ class Session:
             self._permission, self._recent, self._debounce, predictor, self._idle, self._outcomes
         )
         self._ticking: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         outside.record(SessionFact(session_id, outside.now(), client, "", os.getpid()))
 
     # Documents
@@ -169,6 +171,8 @@ class Session:
 
     def configure(self, settings: Settings) -> None:
         ignore_changed = settings.ignore != self._permission.settings.ignore
+        self._host.look_again()
+        self._following = asyncio.create_task(self.follow())
         self._permission.change(settings)
         self._recent.clear()
         if ignore_changed:
@@ -196,6 +200,15 @@ class Session:
             },
         }
 
+    async def follow(self) -> None:
+        """See to it that the engine runs which the settings and the files ask for."""
+        try:
+            if await self._host.follow(self._permission.settings):
+                self._recent.clear()
+        except OSError as error:
+            self._reporter.warn("engine start", f"the engine cannot be started: {error}")
+        self._silence_if_off()
+
     def start(self) -> None:
         self._context.use_folders(self._privacy)
         self._ticking = asyncio.create_task(self._tick())
@@ -212,20 +225,12 @@ class Session:
 
     async def _tick(self) -> None:
         """Each second: see to the engine, let time settle the offers, and tell when a snooze ends."""
-        loading = asyncio.to_thread(self._privacy.load)
+        await self.follow()
+        # The filter takes a tenth of a second to load: the first prompt should not have to wait for it.
+        await asyncio.to_thread(self._privacy.load)
         while True:
-            try:
-                started = await self._host.follow(self._permission.settings)
-            except OSError as error:
-                self._reporter.warn("engine start", f"the engine cannot be started: {error}")
-            else:
-                if started:
-                    self._recent.clear()
-            if loading is not None:
-                await loading
-                loading = None
+            await self.follow()
             self._outcomes.tick()
-            self._silence_if_off()
             await asyncio.sleep(TICK_S)
 
     def _silence_if_off(self) -> None:
@@ -245,6 +250,11 @@ class Session:
     def _look_up(self, document: Document) -> None:
         """Find out, off the loop, whether the document's file may be seen."""
         if document.path is not None:
-            loop = asyncio.get_running_loop()
-            looking = loop.run_in_executor(None, self._privacy.allows, document.path)
-            self._allowed[document.uri] = asyncio.ensure_future(looking)
+            self._allowed[document.uri] = asyncio.ensure_future(self._allows(document.path))
+
+    async def _allows(self, path: Path) -> bool:
+        try:
+            return await asyncio.to_thread(self._privacy.allows, path)
+        except OSError as error:
+            logger.warning("a file is left alone, since its folder's ignore files cannot be read: %s", error)
+            return False

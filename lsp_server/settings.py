@@ -62,8 +62,8 @@ class Settings:
             _check(
                 self,
                 name,
-                isinstance(globs, tuple) and all(isinstance(g, str) for g in globs),
-                "a list of globs",
+                isinstance(globs, tuple) and _are_globs(globs),
+                "a list of globs, as in .gitignore",
             )
 
     def allows_language(self, language: str) -> bool:
@@ -98,6 +98,21 @@ def parse_settings(raw: object) -> tuple[Settings, list[str]]:
 
 def _is_within(value: Any, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _are_globs(globs: tuple[str, ...]) -> bool:
+    if not globs:
+        return True
+    if not all(isinstance(glob, str) for glob in globs):
+        return False
+    # Imported here: few set a glob, and everybody waits for the imports of a starting server.
+    from pathspec import GitIgnoreSpec
+
+    try:
+        GitIgnoreSpec.from_lines(globs)
+    except ValueError:
+        return False
+    return True
 
 
 def _check(settings: Settings, name: str, fits: bool, expected: str) -> None:

@@ -6,8 +6,6 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from fake_engine import FakeEngine
-
 from lsp_server.jsonrpc import Connection
 from lsp_server.reporter import Reporter
 from lsp_server.server import Server
@@ -16,6 +14,8 @@ from models.home import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from fake_engine import FakeEngine
 
     from learner.facts import Fact
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pytest
 from in_process import URI, position
 
 from learner.facts import Event, EventKind, Offered, Served
@@ -13,14 +12,17 @@ from lsp_server.idle import QUIET_S
 from models.engine import EngineState, Purpose
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
     from fake_engine import FakeEngine
     from in_process import Client
 
 
-async def until(condition) -> None:
+async def until(condition: Callable[[], object]) -> None:
     """Let the loop run until ``condition`` holds."""
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # the condition lies in objects that know of no event
             await asyncio.sleep(0)
 
 

@@ -102,7 +102,9 @@ def test_a_change_without_a_range_is_the_whole_text() -> None:
     assert (document.source, applied.removed, applied.end) == ("new", "old\ntext\n", Point(2, 0))
 
 
-@pytest.mark.parametrize("event", [{}, {"text": 7}, {"text": "x", "range": {"start": {"line": "?"}}}, {"range": 1}])
+@pytest.mark.parametrize(
+    "event", [{}, {"text": 7}, {"text": "x", "range": {"start": {"line": "?"}}}, {"range": 1}]
+)
 def test_what_is_no_change_changes_nothing(event: dict[str, Any]) -> None:
     document = Document("file:///a", "kept")
     with pytest.raises((KeyError, TypeError, ValueError)):
