@@ -106,6 +106,7 @@ class Context:
         self._privacy = privacy
         for folder in [f for f in self._indexes if changed or f not in self._workspace.folders]:
             self._thread.submit(self._indexes.pop(folder).close)
+        self._thread.submit(privacy.load)  # Else the first prompt would wait for it.
         if self._directory is None:
             return
         for folder in self._workspace.folders:

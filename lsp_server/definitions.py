@@ -10,7 +10,7 @@ from lsp_server.identifiers import names
 from lsp_server.place import indent_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 LONGEST = 24
 """Lines of a definition that are shown: its signature and the beginning of its body."""
@@ -23,8 +23,11 @@ _KINDS = (
     "def|class|function\\*?|func|fn|struct|enum|trait|interface|type|module|object|record|union|namespace|"
     "protocol|extension|mod"
 )
-_DEFINITION = re.compile(rf"\s*(?:(?:{_MODIFIERS})\s+)*(?:{_KINDS})\s+(?:\([^)]*\)\s*)?([^\W\d]\w*)")
-_CONSTANT = re.compile(r"(?:export\s+)?(?:(?:const|let|var|val)\s+)?([^\W\d]\w*)\s*(?::[^=]+)?=(?![=>])")
+_DEFINITION = re.compile(
+    rf"^(?:[ \t]*(?:(?:{_MODIFIERS})[ \t]+)*(?:{_KINDS})[ \t]+(?:\([^)\n]*\)[ \t]*)?([^\W\d]\w*)"
+    r"|(?:export[ \t]+)?(?:(?:const|let|var|val)[ \t]+)?([^\W\d]\w*)[ \t]*(?::[^=\n]{1,80})?=(?![=>]))",
+    re.MULTILINE,
+)
 
 _PYTHON_FROM = re.compile(r"^[ \t]*from\s+([.\w]+)\s+import\s+(\([^)]*\)|[^\n]*)", re.MULTILINE)
 _PYTHON_IMPORT = re.compile(r"^[ \t]*import\s+([^\n]+)", re.MULTILINE)
@@ -47,14 +50,10 @@ class Import:
     """The module's path in parts joined by slashes, without the dots or slashes that lead it."""
 
 
-def definitions(lines: Iterable[str]) -> Iterator[tuple[str, int]]:
-    """Yield the names that a file defines, each with its line's number from 0."""
-    for row, line in enumerate(lines):
-        if len(line) > 400:
-            continue
-        found = _DEFINITION.match(line) or (_CONSTANT.match(line) if line[:1].strip() else None)
-        if found:
-            yield found.group(1), row
+def definitions(text: str, first: int = 0) -> Iterator[tuple[str, int]]:
+    """Yield the names that ``text`` defines, each with its line's number, counted from ``first``."""
+    for found in _DEFINITION.finditer(text):
+        yield found.group(1) or found.group(2), first + text.count("\n", 0, found.start())
 
 
 def extent(lines: Sequence[str], row: int) -> int:

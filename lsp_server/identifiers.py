@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_JOINT = re.compile(r"([a-z](?=[A-Z])|[A-Z](?=[A-Z][a-z]))")
 _NAME = re.compile(r"[^\W\d]\w*")
 _KEYWORDS = frozenset(
     _NAME.findall(
@@ -30,6 +31,11 @@ def words(text: str) -> list[str]:
     """Return the words of the identifiers in ``text``, in order, in lower case; no digits, no keywords."""
     found = (word.lower() for word in _WORD.findall(text))
     return [word for word in found if len(word) in LENGTHS and word not in _KEYWORDS]
+
+
+def parted(text: str) -> str:
+    """Return ``text`` with a space between the words of each identifier in mixed case."""
+    return _JOINT.sub(r"\1 ", text)
 
 
 def names(text: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The workspace index: which lines of which files speak of the same things, kept fresh in the background.
 
-It stores words (parts of identifiers, letters only) and the names of definitions, never text: text is read
-from its file when it is shown, so that it is never stale and each secret in it is redacted.
+It keeps which words (runs of letters, the parts of identifiers) stand in which piece and where names are
+defined, but no text: text is read from its file when it is shown, so that it is as new as the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsp_server.definitions import definitions
-from lsp_server.identifiers import words
+from lsp_server.identifiers import parted
 from models.home import private_directory, private_opener
 
 if TYPE_CHECKING:
@@ -33,10 +33,14 @@ ROWS = 20
 """Lines of a piece."""
 MOST_BYTES = 1_000_000
 MOST_FILES = 20_000
+TERMS = 12
+"""Words that a search looks for; of those asked for, the rarest, which tell most and cost least."""
 MOST_ROWS = 20_000
 """Lines of a file that are indexed."""
 LONG_LINES = 400
 """Bytes per line, on average, from which a file is taken as minified or as data."""
+STALE_FILES = 5_000
+"""So many older states of files may stay in the full text, besides three for each file."""
 BATCH = 16
 """Files per transaction: another server on this workspace waits no longer than these take."""
 BUSY_S = 10.0
@@ -61,9 +65,15 @@ _SKIPPED_ENDS = (
 )
 _SCHEMA = f"""
 create table if not exists files (
-    id integer primary key, path text not null unique, modified_ns integer not null, bytes integer not null
+    id integer primary key autoincrement,
+    path text not null unique,
+    modified_ns integer not null,
+    bytes integer not null
 );
-create virtual table if not exists pieces using fts5(words, detail=column);
+create virtual table if not exists pieces using fts5(
+    words, content='', detail=column, tokenize="unicode61 remove_diacritics 0 categories 'L*'"
+);
+create virtual table if not exists vocabulary using fts5vocab(pieces, row);
 create table if not exists symbols (name text not null, file integer not null, line integer not null);
 create index if not exists symbols_by_name on symbols (name);
 create index if not exists symbols_by_file on symbols (file);
@@ -119,18 +129,23 @@ class Index:
             self._reader = None
 
     def search(self, terms: Sequence[str], limit: int) -> list[Hit]:
-        """Return the pieces of :data:`ROWS` lines that match ``terms`` best by BM25, best first."""
-        if not terms:
+        """Return the pieces of :data:`ROWS` lines that best match the rarest of ``terms`` (BM25), best first."""
+        rarest = sorted((count, term) for term in terms if (count := self._pieces_with(term)))[:TERMS]
+        if not rarest:
             return []
-        match = " OR ".join(f'"{term}"' for term in terms)
-        found = self._read(
-            "select rowid from pieces where pieces match ? order by rank limit ?", (match, limit)
-        )
+        match = " OR ".join(f'"{term}"' for _, term in rarest)
+        # More than asked for: pieces of older states of a file stay in the full text, without a file.
+        query = "select rowid from pieces where pieces match ? order by rank limit ?"
+        found = [row for (row,) in self._read(query, (match, 3 * limit))]
         hits = []
-        for (row,) in found:
+        for row in found:
             paths = self._read("select path from files where id = ?", (row >> _FILE_BITS,))
             hits += [Hit(path, (row & (1 << _FILE_BITS) - 1) * ROWS) for (path,) in paths]
-        return hits
+        return hits[:limit]
+
+    def _pieces_with(self, term: str) -> int:
+        counts = self._read("select doc from vocabulary where term = ?", (term,))
+        return counts[0][0] if counts else 0
 
     def symbols(self, name: str, limit: int = 50) -> list[Hit]:
         """Return where ``name`` is defined."""
@@ -181,8 +196,7 @@ class Index:
         private_directory(self.file.parent)
         os.close(private_opener(str(self.file), os.O_RDWR | os.O_CREAT))
         database = sqlite3.connect(self.file, timeout=BUSY_S, isolation_level=None)
-        version = database.execute("pragma user_version").fetchone()[0]
-        if version not in (0, _VERSION):
+        if not _is_sound(database):
             database.close()
             self.file.unlink()
             return self._open()
@@ -270,7 +284,8 @@ class Index:
         lines = text.splitlines(keepends=True) if text is not None else []
         pieces = ["".join(lines[row : row + ROWS]) for row in range(0, min(len(lines), MOST_ROWS), ROWS)]
         # Splitting piece by piece: one long call on a whole file would keep the event loop's thread waiting.
-        return _Entry(name, stamp, [" ".join(words(piece)) for piece in pieces], [*definitions(lines)])
+        symbols = [found for row, piece in enumerate(pieces) for found in definitions(piece, row * ROWS)]
+        return _Entry(name, stamp, [parted(piece) for piece in pieces], symbols)
 
     def _stamp(self, path: Path) -> tuple[int, int] | None:
         """Return time of change (ns) and size (bytes) of a file that is to be indexed, else None."""
@@ -313,12 +328,20 @@ def nearest_first(files: list[Path], near: Path | None) -> list[Path]:
     return sorted(files, key=distance)
 
 
+def _is_sound(database: sqlite3.Connection) -> bool:
+    """Whether the index is new, or of this version and not mostly made of older states of files."""
+    version = database.execute("pragma user_version").fetchone()[0]
+    if version != _VERSION:
+        return version == 0
+    files = database.execute("select count(*) from files").fetchone()[0]
+    used = database.execute("select coalesce(max(seq), 0) from sqlite_sequence").fetchone()[0]
+    return used <= 4 * files + STALE_FILES
+
+
 def _replace(database: sqlite3.Connection, entry: _Entry) -> None:
     known = database.execute("select id from files where path = ?", (entry.path,)).fetchone()
     if known is not None:
-        first = known[0] << _FILE_BITS
-        last = first + (1 << _FILE_BITS) - 1
-        database.execute("delete from pieces where rowid between ? and ?", (first, last))
+        # Its pieces stay in the full text, which keeps no text to delete them by; their file's id is gone.
         database.execute("delete from symbols where file = ?", known)
         database.execute("delete from files where id = ?", known)
     if entry.stamp is None:

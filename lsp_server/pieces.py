@@ -27,7 +27,7 @@ HITS = 24
 PER_FILE = 2
 """Pieces that similar lines may bring from one file."""
 COPY = 0.5
-"""Overlap of lines from which a piece repeats another, or the current file."""
+"""Share of common lines from which two pieces are one, or a piece says nothing new."""
 HEAD = 300
 """Lines at a file's start that may import."""
 
@@ -62,13 +62,15 @@ class Finder:
         """Return the pieces worth showing within the budget, the most relevant last (next to the prefix)."""
         chosen: list[Piece] = []
         left = self._budget.chunk_chars
-        for piece in self._candidates(question):
+        seen = {line.strip() for line in question.lines}
+        for candidate in self._candidates(question):
             if len(chosen) == self._budget.chunks:
                 break
-            piece = self._redacted(piece)
-            if len(piece.text) <= left and piece.text.strip() and not _repeats(piece, chosen, question):
+            piece = self._redacted(candidate)
+            if len(piece.text) <= left and not _repeats(piece, seen):
                 chosen.append(piece)
                 left -= len(piece.text)
+                seen |= {line.strip() for line in piece.lines}
         return tuple(reversed(chosen))
 
     def _candidates(self, question: Question) -> Iterator[Piece]:
@@ -130,9 +132,7 @@ def _same(old: Piece, new: Piece) -> bool:
     return old.path == new.path and similarity(old.lines, new.lines) >= COPY
 
 
-def _repeats(piece: Piece, chosen: Sequence[Piece], question: Question) -> bool:
-    """Whether the piece says what others, or the current file, say already."""
-    here = {line.strip() for line in question.lines}
+def _repeats(piece: Piece, seen: set[str]) -> bool:
+    """Whether the piece is blank, or most of its lines stand in other pieces or in the current file."""
     telling = [line.strip() for line in piece.lines if line.strip()]
-    copied = sum(line in here for line in telling) > COPY * len(telling)
-    return copied or any(similarity(piece.lines, other.lines) > COPY for other in chosen)
+    return not telling or sum(line in seen for line in telling) > COPY * len(telling)
