@@ -52,13 +52,14 @@ def speed(
     return figures
 
 
-def accuracy(rows: Sequence[Row], reply: str, other: str, target: float = 0) -> list[Figure]:
+def accuracy(rows: Sequence[Row], reply: str, sides: str, target: float = 0) -> list[Figure]:
     """Compare ``row["ours"]["text"]`` and ``row["peer"][reply]`` with the rest of the line as it was.
 
     Cursors at a line's end are left out: there is nothing to match.
 
     Args:
-        target: the least difference of exact match, ours minus theirs.
+        sides: what is compared, as the figures' names say it: "ours minus llama-server".
+        target: the least difference of exact match.
     """
     rows = [row for row in rows if row["target"].strip() and reply in row["peer"]]
     if not rows:
@@ -71,10 +72,12 @@ def accuracy(rows: Sequence[Row], reply: str, other: str, target: float = 0) -> 
         exact.append([text.rstrip() == end for text, end in zip(side, ends, strict=True)])
         similar.append([edit_similarity(text.rstrip(), end) for text, end in zip(side, ends, strict=True)])
     test = mcnemar(*exact)
-    chance = f"; only ours {test.only_ours}, only theirs {test.only_theirs}, p = {test.p_value:.3g}"
+    chance = (
+        f"; only the first right {test.only_ours}, only the second {test.only_theirs}, p = {test.p_value:.3g}"
+    )
     return [
-        _difference(f"exact match, ours minus {other}", exact, files, target, chance),
-        _difference(f"edit similarity, ours minus {other}", similar, files, 0, ""),
+        _difference(f"exact match, {sides}", exact, files, target, chance),
+        _difference(f"edit similarity, {sides}", similar, files, 0, ""),
     ]
 
 

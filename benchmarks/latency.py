@@ -17,9 +17,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from comparison import accuracy, speed
 from cursors import installed_files, typings
-from estimates import spread
+from estimates import ratio_of_medians, spread
 from peer import HighLevelLlama, LlamaServer, offered
 from pipe import fresh_home, model_file, start_server, wait_until
 from replay import BUDGETS, Editor
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pipe import Pipe
 
 Row = dict[str, Any]
+SIDES = ("ours", "peer")
 TARGETS = {"ours": ((0.15, 0.3), (0.35, 0.5)), "llama.vim": ((0.08, None), (0.25, None))}
 """The greatest ratios to llama-server: of the first token's median and p95, of the finished line's."""
 BATCH = 4096
@@ -199,11 +201,15 @@ def figures_of(rows: list[Row], options: argparse.Namespace) -> list[Figure]:
     """Return the figures over the keys at which our engine was asked, and the accuracy over all keys."""
     engine = [row for row in rows if row["ours"]["served"] == "model"]
     first, line = TARGETS[options.window] if options.peer == "llama-server" else ((None, None), (None, None))
+    same_text = ratio_of_medians(
+        *(np.array([row[side]["prompt_tokens"] for row in engine]) for side in SIDES)
+    )
     return [
+        Figure("prompt tokens, ours / theirs", same_text, note="about 1: both see the same text"),
         *speed(engine, "first_ms", "first token", options.peer, first),
         *speed(engine, "total_ms", "finished line", options.peer, line),
-        *accuracy(rows, "text", options.peer),
-        *accuracy(rows, "greedy", f"{options.peer}, greedy"),
+        *accuracy(rows, "text", f"ours minus {options.peer}"),
+        *accuracy(rows, "greedy", f"ours minus {options.peer}, greedy"),
     ]
 
 
@@ -225,7 +231,7 @@ def as_used_figures(rows: list[Row]) -> list[Figure]:
 
 def summary(rows: list[Row]) -> Row:
     """Return the distributions behind the figures."""
-    sides = [side for side in ("ours", "peer") if side in rows[0]]
+    sides = [side for side in SIDES if side in rows[0]]
     numbers = ("first_ms", "total_ms", "prompt_tokens", "evaluated_tokens", "generated_tokens")
     return {
         "files": sorted({row["file"] for row in rows}),
