@@ -1,8 +1,8 @@
 """Kill -9 at random moments, with two writers and a reader on one ledger: is it intact, is all there?
 
 Run: python benchmarks/ledger_kill.py [KILLS]. Each writer records offers and says on stdout which of them a
-flush has acknowledged; at a random moment one of the two is killed. Then the file must pass SQLite's integrity
-check and hold every acknowledged offer. The other writer and the reader must see no error.
+flush has acknowledged; at a random moment one of the two is killed. Then the file must pass SQLite's
+integrity check and hold every acknowledged offer. The other writer and the reader must see no error.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def write(path: Path, name: str) -> None:
             prompt = Prompt("".join(f"{name} {number} {n}\n" for n in range(60)), "\nend\n")
             ledger.record(
                 Offered(
-                    f"{name}-{number}", name, time.time(), f"file:///{name}.py", "", "python", 0, 0, "text", 0,
-                    prompt, "psm-1", "model", None, (), None, False, Served.MODEL, 1.0,
+                    f"{name}-{number}", name, time.time(), f"file:///{name}.py", "", "python", 0, 0, "text",
+                    0, prompt, "psm-1", "model", None, (), None, False, Served.MODEL, 1.0,
                 )
             )  # fmt: skip
             ledger.record(Event(f"{name}-{number}", time.time(), EventKind.TYPED, KnownBy.INFERRED))

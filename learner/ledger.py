@@ -37,6 +37,8 @@ GATHER_S = 0.1
 """How long a first fact waits for others."""
 RETRY_S = (0.1, 0.5, 2.0, 10.0)
 """Pauses after a failed transaction; the last one repeats."""
+PATIENCE = 3
+"""Failed attempts before a lock is worth a message."""
 
 
 class _Flush:
@@ -188,7 +190,7 @@ class _Writer:
             except NewerLedgerError as error:
                 self._refuse(error)
             except sqlite3.Error as error:
-                self._explain(error)
+                self._explain(error, attempt)
             except OSError as error:
                 self._trouble("directory", f"cannot write {self._path}: {error}; outcomes wait in memory")
             if self._closing.wait(RETRY_S[min(attempt, len(RETRY_S) - 1)]):
@@ -249,11 +251,14 @@ class _Writer:
             "Update it, or set another NIGHTSCHOOL_HOME",
         )
 
-    def _explain(self, error: sqlite3.Error) -> None:
+    def _explain(self, error: sqlite3.Error, attempt: int) -> None:
         name = error.sqlite_errorname
         if is_damaged(error):
             self._replace_damaged(error)
         elif name.startswith("SQLITE_BUSY"):
+            # Two servers that begin a file at once refuse each other without waiting: that passes.
+            if attempt < PATIENCE:
+                return
             self._trouble("locked", f"{self._path} is locked by another program; outcomes wait in memory")
         elif name.startswith("SQLITE_FULL"):
             self._trouble("disk", f"no space to write {self._path}; outcomes wait in memory until there is")

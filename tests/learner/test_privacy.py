@@ -1,4 +1,4 @@
-"""No secret enters the ledger. Every secret is made here, at random, in its real format: none is in this file."""
+"""No secret enters the ledger. Each is made at random in its real format: none is in this file."""
 
 from __future__ import annotations
 
@@ -149,6 +149,7 @@ def test_no_byte_of_three_hundred_planted_secrets_is_in_the_database_its_log_or_
         if "-----" not in line and line.encode() in content
     ]
     logging.getLogger("learner").removeHandler(log)
+    log.close()
     assert leaked == []
 
 
