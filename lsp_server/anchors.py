@@ -71,6 +71,8 @@ def follow(span: Span, edit: Edit, growth: Growth) -> Span:
     if edit.start > span.end:
         return span
     if edit.end < span.start:
+        if edit.end[0] != span.start[0] and edit.end[0] == edit.new_end[0]:
+            return span
         return span._replace(start=moved(span.start, edit), end=moved(span.end, edit))
     if edit.start == edit.end:
         return _inserted(span, edit, growth)

@@ -68,6 +68,8 @@ class Edit:
     text: str
     at: float
     """Unix time."""
+    was: int
+    """The document's state before it."""
     state: int
     """The document's state after it: the same number whenever the same text stands in it."""
     seen: bool
@@ -85,7 +87,8 @@ class Edit:
         text = text[turn:] + text[:turn]
         removed, inserted = (text, "") if self.removed else ("", text)
         end, new_end = end_of(start, removed), end_of(start, inserted)
-        return Edit(start, end, new_end, removed, inserted, self.at, self.state, self.seen, {}, self.kind)
+        states = (self.was, self.state, self.seen)
+        return Edit(start, end, new_end, removed, inserted, self.at, *states, {}, self.kind)
 
 
 class Mirror:
@@ -113,10 +116,10 @@ class Mirror:
         start, removed, text = _trimmed((change.start.line, change.start.column), removed, text)
         end, new_end = end_of(start, removed), end_of(start, text)
         self._splice(start, end, text)
-        seen = self._sum in self._states
+        seen, was = self._sum in self._states, self.state
         self._enter_state()
         slides = {} if removed and text else self._slides(start, new_end, removed or text)
-        return Edit(start, end, new_end, removed, text, at, self.state, seen, slides)
+        return Edit(start, end, new_end, removed, text, at, was, self.state, seen, slides)
 
     def text_of(self, start: Position, end: Position) -> str:
         if start[0] == end[0]:

@@ -34,6 +34,7 @@ TYPO_S = 3.0
 """The time in which a slip while typing an offer through may be mended."""
 SNAPSHOTS = 128
 _CLOSERS = ")]}>\"'`"
+_NO_GROWTH = Growth(at_start=False, at_end=False, newlines=0)
 _POSITIVE = (EventKind.ACCEPTED, EventKind.TYPED)
 
 
@@ -99,11 +100,14 @@ class Followed:
         ``before`` is the edit before it in the same notification; ``reporting`` clients tell of partial
         accepts themselves.
         """
+        old = self.span
+        if (edit.start > old.end or edit.end < old.start) and not self._reached_by_sliding(edit):
+            self.span = follow(old, edit, _NO_GROWTH)
+            return False
         known = self._spans.get(edit.state) if edit.seen else None
         reported, edit = edit, self._aligned(edit)
-        old, new = self.span, known or follow(self.span, edit, self._growth(edit, trying=True))
-        touched = new.text != old.text
-        self.span = new
+        self.span = known or follow(old, edit, self._growth(edit, trying=True))
+        touched = self.span.text != old.text
         if touched and self._takes(edit, old, Moment(now, edit.at), reporting=reporting):
             reported.kind = reported.kind if reported.kind is Kind.TYPING else Kind.OFFER
         elif touched:
@@ -113,12 +117,20 @@ class Followed:
                 self._judge_typing(edit, old, before, Moment(now, edit.at))
         if touched:
             self._touched_state = edit.state
-        self._spans[edit.state] = self.span
+            if edit.kind is Kind.UNDO:
+                self._note_undo(edit)
+        self._remember(edit.was, old)
+        self._remember(edit.state, self.span)
+        return touched
+
+    def _reached_by_sliding(self, edit: Edit) -> bool:
+        return bool(edit.slides) and (self.span.start in edit.slides or self.span.end in edit.slides)
+
+    def _remember(self, state: int, span: Span) -> None:
+        """Keep the span of a state next to which it was touched, for when an undo returns there."""
+        self._spans[state] = span
         if len(self._spans) > SNAPSHOTS:
             del self._spans[next(iter(self._spans))]
-        if touched and edit.kind is Kind.UNDO:
-            self._note_undo(edit)
-        return touched
 
     def _aligned(self, edit: Edit) -> Edit:
         """Return an ambiguous insertion or deletion as if it were made at the offer's place."""
@@ -132,7 +144,7 @@ class Followed:
     def _growth(self, edit: Edit, *, trying: bool) -> Growth:
         begun = self.span.text != self._replaced
         by_hand = trying or edit.kind in BY_HAND
-        if self._whole and not self._undone:
+        if self.is_taken:
             return Growth(self.span.beheaded, self.span.cut and by_hand, self._newlines)
         return Growth(
             not begun or self.span.beheaded, (begun or not self._replaced) and by_hand, self._newlines
@@ -220,6 +232,11 @@ class Followed:
             self._flush()
             self._undone = back
             self._tell(EventKind.UNDONE if back else EventKind.REDONE, KnownBy.INFERRED, edit.at)
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the whole offer was accepted or typed, and not undone."""
+        return self._whole and not self._undone
 
     # -- what the client says -----------------------------------------------------------------------
 

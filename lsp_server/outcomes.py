@@ -79,6 +79,8 @@ class Outcomes:
         self._watched: dict[str, _Watched] = {}
         self._followed: dict[str, Followed] = {}
         self._displayed: Followed | None = None
+        self._siblings: list[Followed] = []
+        """Other candidates of the same answer, through which the developer may turn."""
         self._reporting = False
         """The client tells what it shows and what is taken in part, so nothing of that need be inferred."""
 
@@ -98,30 +100,32 @@ class Outcomes:
         followed = Followed(offer, replaced, watched.mirror.state, at, self._record)
         if late:
             followed.come_late(at)
+        elif self._displayed and self._displayed.offer.prompt is offer.prompt:
+            self._siblings.append(followed)
         else:
             self._make_way((offer.line, offer.column), offer.uri, at)
-        if followed.displayed:
-            self._displayed = followed
+            self._displayed = followed if followed.displayed else None
         self._followed[offer.offer_id] = followed
         watched.add(followed)
 
     def repeated(self, offer_id: str, remainder: str) -> None:
         """A later reply offered the ``remainder`` of an earlier prediction again."""
         followed = self._followed.get(offer_id)
-        if followed is None or not remainder:
+        if followed is None or followed in self._siblings:
             return
         at = self._now()
         if self._displayed is not followed:
-            place = followed.span.end
-            self._make_way(place, followed.offer.uri, at)
-        followed.display(at)
-        self._displayed = followed
+            self._make_way(followed.span.end, followed.offer.uri, at)
+        if followed.offer.declined is None and remainder:
+            followed.display(at)
+            self._displayed = followed
 
     def _make_way(self, place: tuple[int, int], uri: str, at: Moment) -> None:
         """Take the offer on display away: superseded at the same place, otherwise left."""
-        shown, self._displayed = self._displayed, None
+        shown = self._displayed
         if shown is None:
             return
+        self._take_away()
         if shown.offer.uri == uri and shown.stands_at(place):
             shown.supersede(at)
         else:
@@ -151,7 +155,16 @@ class Outcomes:
             touched = touched or (went_through and followed is self._displayed)
         if watched.cold:
             watched.log.extend(edits)
+        self._see_sibling_taken(at)
         self._see_cursor_leave(document, edits, at, touched=touched)
+
+    def _see_sibling_taken(self, at: Moment) -> None:
+        taken = next((sibling for sibling in self._siblings if sibling.is_taken), None)
+        if taken and self._displayed:
+            self._displayed.supersede(at)
+            self._siblings.remove(taken)
+            self._take_away()
+            self._displayed = taken
 
     def _advance(self, followed: Followed, edits: Iterable[Edit], now: float) -> bool:
         before, touched = None, False
@@ -169,14 +182,21 @@ class Outcomes:
         by_hand = any(edit.kind in BY_HAND or edit.kind is Kind.UNDO for edit in edits)
         if by_hand or (shown.offer.uri == document.uri and shown.span.frozen):
             shown.leave(at)
-            self._displayed = None
+            self._take_away()
+
+    def _take_away(self) -> None:
+        at = self._now()
+        for sibling in self._siblings:
+            sibling.supersede(at)
+        self._siblings.clear()
+        self._displayed = None
 
     def moved(self, document: Document, point: Point) -> None:
         """The cursor is at ``point``: a request said so."""
         shown = self._displayed
         if shown and not (shown.offer.uri == document.uri and shown.stands_at((point.line, point.column))):
             shown.leave(self._now())
-            self._displayed = None
+            self._take_away()
 
     def closed(self, document: Document) -> None:
         """Settle all offers of a document as they stand."""
@@ -211,7 +231,7 @@ class Outcomes:
             if followed := self._known(offer_id, "rejected"):
                 followed.told_rejected(self._now())
                 if followed is self._displayed:
-                    self._displayed = None
+                    self._take_away()
 
     def _known(self, offer_id: str, what: str) -> Followed | None:
         followed = self._followed.get(offer_id)
@@ -264,7 +284,7 @@ class Outcomes:
         followed.settle(Horizon.CLOSE, at)
         self._followed.pop(followed.offer.offer_id, None)
         if followed is self._displayed:
-            self._displayed = None
+            self._take_away()
 
     def _now(self) -> Moment:
         self._latest = max(self._latest, self._clock())

@@ -1,7 +1,7 @@
 """A simulated developer: scenes at an editor, each of which knows what became of its offer.
 
-The truth is what the scene did, written down as it did it; nothing is asked of the code under test. Each scene
-works on a line of its own, so that its text is known at each moment while everything around it moves.
+The truth is what the scene did, written down as it did it; nothing is asked of the code under test. Each
+scene works on a line of its own, so that its text is known at each moment while everything around it moves.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""An editor that a script drives: it keeps its own text, tells the server what an editor would tell, and knows
-nothing of the code under test."""
+"""An editor that a script drives: it keeps its own text, tells the server what an editor would tell, and
+knows nothing of the code under test."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Replacement:
 
 
 class Wire(Protocol):
-    """How an editor reaches the server. Changes apply one after the other, each to the text after those before."""
+    """How an editor reaches the server. Each change applies to the text after those before it."""
 
     def change(self, before: str, changes: Sequence[Replacement]) -> None: ...
     def request(self, text: str, cursor: int, answer: str | None, *, hidden: bool) -> Ghost | None: ...
@@ -109,8 +109,8 @@ class Editor:
         """Take back some edits with one change, as an editor's undo does."""
         before = self.text
         self.future.append(before)
-        for _ in range(edits):
-            target = self.history.pop()
+        target = self.history[-edits]
+        del self.history[-edits:]
         self._become(target)
 
     def redo(self) -> None:
