@@ -58,9 +58,11 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     migrated = schema.is_current(connection)
-    # What is deleted must be gone from the file, and the file must shrink without stopping the writers.
+    # What is deleted must be gone from the file.
     connection.execute("PRAGMA secure_delete = on")
-    connection.execute("PRAGMA auto_vacuum = incremental")
+    if not migrated:
+        # It must shrink without stopping the writers. Asked of an existing file, this takes the write lock.
+        connection.execute("PRAGMA auto_vacuum = incremental")
     connection.execute("PRAGMA journal_mode = wal")
     connection.execute("PRAGMA synchronous = normal")
     connection.execute("PRAGMA temp_store = memory")

@@ -232,7 +232,7 @@ def test_a_locked_ledger_is_waited_for(ledger_path: Path, monkeypatch: pytest.Mo
 
     ledger = Ledger.open(ledger_path, on_trouble=release)
     ledger.record(offered())
-    assert ledger.flush() and ledger.close()
+    assert ledger.flush(60) and ledger.close()
     assert outcomes(ledger_path) == {"o1": "unseen"}
     assert len(troubles) == 1 and "locked" in troubles[0]
 
