@@ -129,7 +129,7 @@ class Index:
             self._reader = None
 
     def search(self, terms: Sequence[str], limit: int) -> list[Hit]:
-        """Return the pieces of :data:`ROWS` lines that best match the rarest of ``terms`` (BM25), best first."""
+        """Return the pieces of :data:`ROWS` lines that match the rarest of ``terms`` best (BM25)."""
         rarest = sorted((count, term) for term in terms if (count := self._pieces_with(term)))[:TERMS]
         if not rarest:
             return []
