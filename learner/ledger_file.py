@@ -31,7 +31,7 @@ def connect(path: Path, *, busy_timeout_s: float = 5.0) -> sqlite3.Connection:
             pass
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     try:
-        _prepare(connection)
+        _prepare_in_turn(connection, time.monotonic() + busy_timeout_s)
     except BaseException:
         connection.close()
         raise
@@ -54,6 +54,17 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     connection = connect_to_write(path)
     connection.execute("PRAGMA query_only = on")
     return connection
+
+
+def _prepare_in_turn(connection: sqlite3.Connection, deadline: float) -> None:
+    """Two that begin one file at once refuse each other without waiting, whatever SQLite's timeout is."""
+    while True:
+        try:
+            return _prepare(connection)
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
