@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from models.catalogue import ModelError
 from models.checksum import sha256_of
 from models.completer import Completer
 from models.engine import EngineError
+from models.gguf_file import read_header
 from models.llama import AbortFlag, Context, ContextShape, Log, Model
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ def load(path: Path, options: EngineOptions, abort: AbortFlag) -> Completer:
     pool = ThreadPoolExecutor(1, "checksum")
     digest = pool.submit(sha256_of, path)
     pool.shutdown(wait=False)
-    model = Model(path, gpu_layers=options.gpu_layers, repack=True, log=Log())
+    model = open_model(path, options, repack=True)
     threads = options.threads or physical_cores()
     cells = min(options.cells, model.trained_cells)
     context = Context(model, ContextShape(cells, 2 * _SLOTS, threads), abort)
@@ -42,6 +44,25 @@ def load(path: Path, options: EngineOptions, abort: AbortFlag) -> Completer:
         except EngineError as error:
             completer.notice = f"{error}; the base model serves alone"
     return completer
+
+
+def open_model(path: Path, options: EngineOptions, *, repack: bool) -> Model:
+    """Load the weights; where llama.cpp cannot, the header may say why in clearer words.
+
+    Raises:
+        EngineError: it cannot be loaded.
+    """
+    try:
+        return Model(path, gpu_layers=options.gpu_layers, repack=repack, log=Log())
+    except EngineError as error:
+        try:
+            header = read_header(path)
+        except ModelError as flaw:
+            raise EngineError(f"{flaw}: run `nightschool model get`") from error
+        raise EngineError(
+            f"{error} (architecture {header.architecture!r}); choose another with `nightschool model use`, "
+            "or upgrade llama-cpp-python"
+        ) from error
 
 
 def check(path: Path, available: int) -> None:
