@@ -122,9 +122,12 @@ class Developer:
 
         def edit() -> None:
             self._go_behind(place, cut)
-            self.editor.backspace(2)
-            self.editor.type("q_7")
-            self._stands(truth, "edited", ghost.text[: cut - 2] + "q_7" + ghost.text[cut:])
+            for removed in (1, 2):
+                self.editor.backspace(1)
+                self._stands(truth, "edited", ghost.text[: cut - removed] + ghost.text[cut:])
+            for new in ("q", "q_", "q_7"):
+                self.editor.type(new[-1])
+                self._stands(truth, "edited", ghost.text[: cut - 2] + new + ghost.text[cut:])
 
         self._soon(edit, 1, 200)
 
@@ -283,8 +286,9 @@ class Developer:
 
         def come_back() -> None:
             self._go_behind(place, 0)
-            self.editor.type(other)
-            self._stands(truth, "ignored", other)
+            for size, key in enumerate(other, 1):
+                self.editor.type(key)
+                self._stands(truth, "ignored", other[:size])
 
         self._soon(come_back, 2, 60)
 
