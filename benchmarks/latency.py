@@ -205,7 +205,9 @@ def figures_of(rows: list[Row], options: argparse.Namespace) -> list[Figure]:
         *(np.array([row[side]["prompt_tokens"] for row in engine]) for side in SIDES)
     )
     return [
-        Figure("prompt tokens, ours / theirs", same_text, note="about 1: both see the same text"),
+        Figure(
+            "prompt tokens, ours / theirs", ratio_of_medians(*prompts), note="about 1: both see the same text"
+        ),
         *speed(engine, "first_ms", "first token", options.peer, first),
         *speed(engine, "total_ms", "finished line", options.peer, line),
         *accuracy(rows, "text", f"ours minus {options.peer}"),

@@ -154,7 +154,9 @@ class HighLevelLlama:
                 first_ms = 1000 * (time.perf_counter() - began)
             pieces.append(part["choices"][0]["text"])
         total_ms = 1000 * (time.perf_counter() - began)
-        return Answer("".join(pieces), total_ms if first_ms is None else first_ms, total_ms)
+        prompt_tokens = len(self._llama.tokenize(text.encode(), add_bos=False, special=True))
+        first_ms = total_ms if first_ms is None else first_ms
+        return Answer("".join(pieces), first_ms, total_ms, prompt_tokens)
 
     def close(self) -> None:
         self._llama.close()
