@@ -201,13 +201,9 @@ def figures_of(rows: list[Row], options: argparse.Namespace) -> list[Figure]:
     """Return the figures over the keys at which our engine was asked, and the accuracy over all keys."""
     engine = [row for row in rows if row["ours"]["served"] == "model"]
     first, line = TARGETS[options.window] if options.peer == "llama-server" else ((None, None), (None, None))
-    same_text = ratio_of_medians(
-        *(np.array([row[side]["prompt_tokens"] for row in engine]) for side in SIDES)
-    )
+    prompts = (np.array([row[side]["prompt_tokens"] for row in engine]) for side in SIDES)
     return [
-        Figure(
-            "prompt tokens, ours / theirs", ratio_of_medians(*prompts), note="about 1: both see the same text"
-        ),
+        Figure("prompt tokens, ours / theirs", ratio_of_medians(*prompts), note="about 1: the same text"),
         *speed(engine, "first_ms", "first token", options.peer, first),
         *speed(engine, "total_ms", "finished line", options.peer, line),
         *accuracy(rows, "text", f"ours minus {options.peer}"),
