@@ -10,8 +10,8 @@ from lsp_server.matching import blank_apart
 if TYPE_CHECKING:
     from lsp_server.edits import Edit
 
-_CONTEXT = (40, 20, 0)
-"""Code points before a span by which it is found again, the longest first."""
+_CONTEXT = 40
+"""Code points before a span by which it is found again, if the beginning of its line alone is not enough."""
 
 
 def carried_through(span: Span, edit: Edit) -> Span | None:
@@ -43,9 +43,10 @@ def _found_again(span: Span, edit: Edit) -> Span | None:
     if span.start < edit.start or span.end > edit.end:
         return None
     at = offset_of(edit.start, edit.removed, span.start)
-    for size in _CONTEXT:
-        before = edit.removed[max(0, at - size) : at]
-        if (before or span.text) and edit.text.count(before + span.text) == 1:
+    line = edit.removed.rfind("\n", 0, at) + 1
+    for first in (max(0, line - 1), max(0, line - _CONTEXT)):
+        before = edit.removed[first:at]
+        if (before + span.text).strip() and edit.text.count(before + span.text) == 1:
             start = end_of(edit.start, edit.text[: edit.text.index(before + span.text) + len(before)])
             return span._replace(start=start, end=end_of(start, span.text))
     return None
