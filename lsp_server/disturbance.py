@@ -44,6 +44,10 @@ def _found_again(span: Span, edit: Edit) -> Span | None:
         return None
     at = offset_of(edit.start, edit.removed, span.start)
     line = edit.removed.rfind("\n", 0, at) + 1
+    if not line:
+        # The edit begins within the span's own line: elsewhere in it no line begins like this one.
+        stays = edit.text.startswith(edit.removed[:at] + span.text)
+        return span if stays else None
     for first in (max(0, line - 1), max(0, line - _CONTEXT)):
         before = edit.removed[first:at]
         if (before + span.text).strip() and edit.text.count(before + span.text) == 1:
