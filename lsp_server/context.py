@@ -15,7 +15,7 @@ from lsp_server.index import Index
 from lsp_server.pieces import Finder, Question, merged
 from lsp_server.place import indent_of
 from lsp_server.ring import Ring
-from lsp_server.window import Budget, Window
+from lsp_server.window import NEAR, Budget, Window
 from models.prompt import Chunk, Prompt
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Context:
         self._workspace, self._privacy, self._directory = workspace, privacy, indexes
         self._budget = budget or Budget()
         self._windows: dict[str, Window] = {}
+        self._near_windows: dict[str, Window] = {}
         self._pinned: dict[str, _Pinned] = {}
         self._ring = Ring()
         self._indexes: dict[Path, Index] = {}
@@ -62,17 +63,26 @@ class Context:
 
     def prompt(self, document: Document, point: Point) -> Prompt:
         """Return the prompt for a cursor at ``point``; secrets outside of its line are replaced."""
-        above, below = self._window(document).around(document, point)
-        prefix, suffix = self._privacy.redact_parts("".join(above), "".join(below))
-        line, most = document.lines[point.line], self._budget.line_chars
         pinned = self._pinned.get(document.uri)
+        window = self._window(document)
+        return self._prompt(document, point, window, pinned.chunks if pinned else ())
+
+    def near(self, document: Document, point: Point) -> Prompt:
+        """Return a much shorter prompt for the same cursor; see :attr:`models.engine.Request.near`."""
+        window = self._near_windows.setdefault(document.uri, Window(NEAR))
+        return self._prompt(document, point, window, ())
+
+    def _prompt(self, document: Document, point: Point, window: Window, chunks: tuple[Chunk, ...]) -> Prompt:
+        above, below = window.around(document, point)
+        prefix, suffix = self._privacy.redact_parts("".join(above), "".join(below))
+        line, most = document.lines[point.line], window.budget.line_chars
         folder = self._workspace.folder_of(document)
         return Prompt(
             prefix=prefix + line[max(0, point.column - most) : point.column],
             suffix=line[point.column : point.column + most] + suffix,
             path=_relative(document.path, folder),
             repository=folder.name if folder else "",
-            chunks=pinned.chunks if pinned else (),
+            chunks=chunks,
         )
 
     def note_visit(self, document: Document, point: Point) -> None:
@@ -82,6 +92,8 @@ class Context:
     def note_edit(self, document: Document, change: Change) -> None:
         """``change`` has been applied to ``document``."""
         self._window(document).note_edit(change)
+        if document.uri in self._near_windows:
+            self._near_windows[document.uri].note_edit(change)
         self._ring.note_edit(document, change)
 
     def note_save(self, document: Document) -> None:
@@ -94,6 +106,7 @@ class Context:
         """The document is about to be closed."""
         self._ring.note_close(document)
         self._windows.pop(document.uri, None)
+        self._near_windows.pop(document.uri, None)
         self._pinned.pop(document.uri, None)
         self.note_save(document)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from learner.facts import Offered, Served
@@ -29,6 +30,8 @@ class PromptSource(Protocol):
 
     def prompt(self, document: Document, point: Point) -> Prompt: ...
 
+    def near(self, document: Document, point: Point) -> Prompt: ...
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -36,14 +39,17 @@ class Scene:
 
     document: Document
     point: Point
-    place: Place
     key: Key
     project: str
     """The workspace folder's path, or empty."""
 
     @classmethod
     def at(cls, document: Document, point: Point, project: str) -> Scene:
-        return cls(document, point, place_at(document, point), key_of(document, point), project)
+        return cls(document, point, key_of(document, point), project)
+
+    @cached_property
+    def place(self) -> Place:
+        return place_at(self.document, self.point)
 
     def after(self, text: str) -> Scene:
         """Return the scene once ``text`` is inserted at the cursor."""
@@ -89,11 +95,13 @@ class Predictor:
             return Declined.NO_MODEL
         stop, indent = stop_for(scene.place) if settings.multi_line else (Stop.LINE, 0)
         prompt = self._context.prompt(scene.document, scene.point)
+        near = self._context.near(scene.document, scene.point)
         completion = await engine.complete(
-            Request(prompt, purpose, stop, indent, settings.max_tokens, candidates)
+            Request(prompt, purpose, stop, indent, settings.max_tokens, candidates, near)
         )
         if completion is None:
             return Declined.SUPERSEDED
+        prompt = near if completion.near else prompt
         prediction = Prediction(self._offers(scene, prompt, completion, purpose, candidates > 1), candidates)
         self._recent.keep(scene.key, prediction)
         return Predicted(prediction, completion)

@@ -34,6 +34,18 @@ class Budget:
                 raise ValueError(f"budget {name} is {value}; give 0 or more")
 
 
+NEAR = Budget(
+    prefix_lines=24,
+    prefix_chars=900,
+    suffix_lines=6,
+    suffix_chars=240,
+    line_chars=400,
+    chunks=0,
+    chunk_chars=0,
+)
+"""What suffices for a first answer at a place that is not evaluated yet."""
+
+
 class Window:
     """The first line that a document's prompts show, kept while the cursor stays in reach.
 
@@ -42,7 +54,7 @@ class Window:
     """
 
     def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+        self.budget = budget
         self._first: int | None = None
 
     def note_edit(self, change: Change) -> None:
@@ -56,16 +68,16 @@ class Window:
     def around(self, document: Document, point: Point) -> tuple[list[str], list[str]]:
         """Return the lines to show above and below the cursor's line, with their endings."""
         if not self._reaches(document, point.line):
-            self._first = _start(document, point.line, self._budget, share=0.5)
-        below = document.lines[point.line + 1 : point.line + 1 + self._budget.suffix_lines]
-        return document.lines[self._first : point.line], _fitting(below, self._budget.suffix_chars)
+            self._first = _start(document, point.line, self.budget, share=0.5)
+        below = document.lines[point.line + 1 : point.line + 1 + self.budget.suffix_lines]
+        return document.lines[self._first : point.line], _fitting(below, self.budget.suffix_chars)
 
     def _reaches(self, document: Document, line: int) -> bool:
         """Whether the prefix from the present first line is neither too long nor needlessly short."""
         if self._first is None or self._first > line:
             return False
-        least = _start(document, line, self._budget, share=0.25)
-        most = _start(document, line, self._budget, share=1)
+        least = _start(document, line, self.budget, share=0.25)
+        most = _start(document, line, self.budget, share=1)
         return most <= self._first <= least
 
 

@@ -17,10 +17,17 @@ if TYPE_CHECKING:
 
     from models.engine import Request
     from models.llama import Context, Model
+    from models.prompt import Encoded
     from models.warm import Place
 
 _RESERVE = 256
 """Cells of the cache that a prompt leaves for what is generated."""
+_PATIENCE_S = 1.0
+"""A prompt whose evaluation would take longer gives way to the request's near one."""
+_FIRST_RATE = 100.0
+"""Tokens evaluated per second, until that has been measured."""
+_TELLING = 64
+"""Tokens from which an evaluation's time tells the rate."""
 
 
 class Completer:
@@ -31,6 +38,7 @@ class Completer:
         self._warm = Warm(context)
         self._decoder = Decoder(context, model.vocabulary, self._warm)
         self.adapter: tuple[Path, Any] | None = None
+        self._rate = _FIRST_RATE
         self.notice = ""
         """What the user should know about how it was loaded."""
 
@@ -55,9 +63,8 @@ class Completer:
             AbortedError: the abort flag went up; what was evaluated stays warm.
             EngineError: llama.cpp failed, or the prompt fits no cache.
         """
-        limit = self._context.shape.cells - _RESERVE - request.max_tokens
-        prompt = encode(request.prompt, self._model.vocabulary, limit)
         is_warming = request.purpose is Purpose.WARM
+        prompt, is_near = self._choose(request)
         place = self._warm.open(prompt, fresh=is_warming)
         first_at = received_at
         candidates = []
@@ -68,6 +75,7 @@ class Completer:
                 self._trigger(place)
                 first = self._decoder.best(self._context.logits(), request.candidates)
                 first_at = time.perf_counter()
+                self._note_rate(place.evaluated, first_at - received_at)
                 candidates = self._decoder.candidates(place, request, first)
         finally:
             self._warm.close(place)
@@ -82,7 +90,23 @@ class Completer:
             generated_tokens=sum(len(candidate.logprobs) for candidate in candidates),
         )
         adapter = str(self.adapter[0]) if self.adapter else None
-        return Completion(tuple(candidates), timings, self._digest(), prompt.layout, adapter)
+        return Completion(tuple(candidates), timings, self._digest(), prompt.layout, adapter, is_near)
+
+    def _choose(self, request: Request) -> tuple[Encoded, bool]:
+        """Return the prompt to continue, and whether it is the request's near one."""
+        limit = self._context.shape.cells - _RESERVE - request.max_tokens
+        prompt = encode(request.prompt, self._model.vocabulary, limit)
+        if request.near is None or request.purpose is Purpose.WARM:
+            return prompt, False
+        missing = self._warm.missing(prompt)
+        if missing <= _PATIENCE_S * self._rate:
+            return prompt, False
+        near = encode(request.near, self._model.vocabulary, limit)
+        return (near, True) if self._warm.missing(near) < missing else (prompt, False)
+
+    def _note_rate(self, tokens: int, seconds: float) -> None:
+        if tokens >= _TELLING:
+            self._rate += (tokens / seconds - self._rate) / 4
 
     def tidy(self) -> None:
         """Do what saves the next request time, when none waits."""

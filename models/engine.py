@@ -67,6 +67,9 @@ class Request:
     indented this much or less ends it."""
     max_tokens: int = 64
     candidates: int = 1
+    near: Prompt | None = None
+    """A shorter prompt for the same cursor: taken while so much of ``prompt`` is still to be evaluated that
+    the answer would be late."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,8 @@ class Completion:
     layout: str
     """The prompt layout's name, as ``models.prompt`` versions it."""
     adapter: str | None = None
+    near: bool = False
+    """Whether it continues the request's ``near`` prompt."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def start(model: Path, options: EngineOptions, adapter: Path | None) -> Message:
 
 
 def options_of(message: Message) -> EngineOptions:
-    options = dict(message["options"])
+    options: Message = dict(message["options"])
     for name in ("tuning", "adapter"):
         options[name] = None if options[name] is None else Path(options[name])
     return EngineOptions(**options)
@@ -51,12 +51,15 @@ def complete(number: int, request: Request) -> Message:
 
 
 def request_of(message: Message) -> Request:
-    fields = dict(message["request"])
-    prompt = dict(fields["prompt"])
-    prompt["chunks"] = tuple(Chunk(**chunk) for chunk in prompt["chunks"])
-    fields["prompt"] = Prompt(**prompt)
+    fields: Message = dict(message["request"])
+    fields["prompt"] = _prompt_of(fields["prompt"])
+    fields["near"] = _prompt_of(fields["near"]) if fields["near"] else None
     fields["purpose"], fields["stop"] = Purpose(fields["purpose"]), Stop(fields["stop"])
     return Request(**fields)
+
+
+def _prompt_of(fields: Message) -> Prompt:
+    return Prompt(**(fields | {"chunks": tuple(Chunk(**chunk) for chunk in fields["chunks"])}))
 
 
 def reply(number: int, *, completion: Completion | None = None, error: str = "") -> Message:

@@ -98,6 +98,16 @@ class Warm:
             return Place(slot, prompt, full[common:], common, positions, len(full) - common, 0, fresh=True)
         return self._carry(slot, prompt, *block)
 
+    def missing(self, prompt: Encoded) -> int:
+        """Return about how many tokens :meth:`open` would leave to evaluate or evaluate itself."""
+        slot = max(self._slots, key=lambda slot: _common(slot.tokens, prompt.before))
+        common = _common(slot.tokens, [*prompt.before, *prompt.suffix])
+        missing = len(prompt.before) + len(prompt.suffix) - common
+        block = self._carriable(slot, prompt, missing)
+        return (
+            missing if block is None else max(0, len(prompt.before) - common) + len(prompt.suffix) - block[2]
+        )
+
     def close(self, place: Place) -> None:
         """Leave only prompt state in the place's slot, and its suffix ready to be carried."""
         slot, prompt = place.slot, place.prompt
