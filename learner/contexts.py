@@ -1,8 +1,8 @@
 """Prompts kept in shared pieces: typing along a line adds that line alone, and each comes back exactly.
 
-The line with the cursor is kept with its offer. The text above and below it, and each chunk, is cut into
-pieces where its content says so (as rsync and backup tools do), so that a window that moves by some lines
-still consists mostly of pieces that are already there.
+All text is redacted on its way in. The line with the cursor is kept with its offer. The text above and below
+it, and each chunk, is cut into pieces where its content says so (as rsync and backup tools do), so that a
+window that moves by some lines still consists mostly of pieces that are already there.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from learner.secret_scan import may_hold_key_block
 from models.prompt import Chunk, Prompt
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from learner.privacy import PrivacyFilter
 
 _CUT_EVERY = 8
 """A line ends a piece with a chance of one in this many; so a piece has that many lines on average."""
@@ -27,8 +30,10 @@ _LONGEST = 32
 class ContextStore:
     """Writes prompts; belongs to one connection, and remembers the pieces that it has written lately."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, privacy: PrivacyFilter) -> None:
         self._connection = connection
+        self._privacy = privacy
+        self._piece = lru_cache(maxsize=8192)(self._store_piece)
         self._split = lru_cache(maxsize=1024)(self._store_text)
         self._context = lru_cache(maxsize=1024)(self._store_context)
         self._version = self._data_version()
@@ -42,16 +47,23 @@ class ContextStore:
 
     def clear(self) -> None:
         """Drop what is remembered, as after a rollback."""
+        self._piece.cache_clear()
         self._split.cache_clear()
         self._context.cache_clear()
 
     def put(self, prompt: Prompt) -> tuple[int, str, str]:
-        """Store the prompt; return its context's row id and the cursor line's two halves."""
-        above, newline, before = prompt.prefix.rpartition("\n")
-        after, line_end, below = prompt.suffix.partition("\n")
+        """Store the prompt, redacted; return its context's row id and the cursor line's two halves."""
+        prefix, suffix = prompt.prefix, prompt.suffix
+        if may_hold_key_block(prefix) or may_hold_key_block(suffix):
+            # A block of lines may begin above the cursor and end below it; all else is found line by line.
+            prefix, suffix = self._privacy.redact_parts(prefix, suffix)
+        above, newline, before = prefix.rpartition("\n")
+        after, line_end, below = suffix.partition("\n")
+        # Remembered by the text as it came: typing along a line finds its surroundings stored already.
         context = self._context(
             above + newline, line_end + below, prompt.path, prompt.repository, prompt.chunks
         )
+        before, after = self._privacy.redact_parts(before, after)
         return context, before, after
 
     def _store_context(
@@ -64,27 +76,26 @@ class ContextStore:
         }
         pieces = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
         digest = _digest("\0".join((path, repository, pieces)))
-        return self._row(
-            "SELECT id FROM contexts WHERE digest = ?",
+        found = self._connection.execute("SELECT id FROM contexts WHERE digest = ?", (digest,)).fetchone()
+        if found:
+            return found[0]
+        return self._insert(
             "INSERT INTO contexts (digest, path, repository, pieces) VALUES (?, ?, ?, ?)",
             (digest, path, repository, pieces),
         )
 
     def _store_text(self, text: str) -> list[int]:
-        return [
-            self._row(
-                "SELECT id FROM pieces WHERE digest = ?",
-                "INSERT INTO pieces (digest, body) VALUES (?, ?)",
-                (_digest(piece), zlib.compress(_encode(piece), 9)),
-            )
-            for piece in cut(text)
-        ]
+        return [self._piece(piece) for piece in cut(self._privacy.redact(text))]
 
-    def _row(self, find: str, insert: str, values: tuple[object, ...]) -> int:
-        found = self._connection.execute(find, values[:1]).fetchone()
+    def _store_piece(self, piece: str) -> int:
+        digest = _digest(piece)
+        found = self._connection.execute("SELECT id FROM pieces WHERE digest = ?", (digest,)).fetchone()
         if found:
             return found[0]
-        row = self._connection.execute(insert, values).lastrowid
+        return self._insert("INSERT INTO pieces (digest, body) VALUES (?, ?)", (digest, _compress(piece)))
+
+    def _insert(self, statement: str, values: tuple[object, ...]) -> int:
+        row = self._connection.execute(statement, values).lastrowid
         assert row is not None
         return row
 
@@ -98,10 +109,15 @@ def cut(text: str) -> list[str]:
     lines: list[str] = []
     for line in text.splitlines(keepends=True):
         lines.append(line)
-        if zlib.crc32(_encode(line)) % _CUT_EVERY == 0 or len(lines) == _LONGEST:
+        if _ends_piece(line) or len(lines) == _LONGEST:
             pieces.append("".join(lines))
             lines = []
     return [*pieces, "".join(lines)] if lines else pieces
+
+
+@lru_cache(maxsize=16384)
+def _ends_piece(line: str) -> bool:
+    return zlib.crc32(_encode(line)) % _CUT_EVERY == 0
 
 
 def read_prompt(connection: sqlite3.Connection, offer: int) -> Prompt:
@@ -133,6 +149,12 @@ def _read_text(connection: sqlite3.Connection, pieces: list[int]) -> str:
         connection.execute("SELECT body FROM pieces WHERE id = ?", (piece,)).fetchone()[0] for piece in pieces
     )
     return "".join(zlib.decompress(body).decode("utf-8", "surrogatepass") for body in bodies)
+
+
+def _compress(piece: str) -> bytes:
+    # A window of 4 KiB holds any piece; preparing zlib's usual 32 KiB takes longer than the compression.
+    compressor = zlib.compressobj(wbits=12, memLevel=5)
+    return compressor.compress(_encode(piece)) + compressor.flush()
 
 
 def _digest(text: str) -> bytes:

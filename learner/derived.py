@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-_VERSION = DEFINITION * 100 + 1
+_VERSION = DEFINITION * 100 + 2
 """Kept in the file's ``user_version``; the last two digits count changes to this module."""
 
 COUNTED = {
-    "shown": f"NEW.label NOT IN ({', '.join(repr(str(x)) for x in NOT_SHOWN)})",
-    **{str(label): f"NEW.label = '{label}'" for label in Label},
-    "taken_chars": "NEW.taken_chars",
-    "kept_30s": "ifnull(NEW.kept_30s, 0)",
-    "of_30s": "CASE WHEN NEW.kept_30s IS NULL THEN 0 ELSE NEW.taken_chars END",
-    "kept_10min": "ifnull(NEW.kept_10min, 0)",
-    "of_10min": "CASE WHEN NEW.kept_10min IS NULL THEN 0 ELSE NEW.taken_chars END",
-    "saved_keystrokes": "NEW.saved_keystrokes",
+    "shown": f"label NOT IN ({', '.join(repr(str(x)) for x in NOT_SHOWN)})",
+    **{str(label): f"label = '{label}'" for label in Label},
+    "taken_chars": "taken_chars",
+    "kept_30s": "ifnull(kept_30s, 0)",
+    "of_30s": "CASE WHEN kept_30s IS NULL THEN 0 ELSE taken_chars END",
+    "kept_10min": "ifnull(kept_10min, 0)",
+    "of_10min": "CASE WHEN kept_10min IS NULL THEN 0 ELSE taken_chars END",
+    "saved_keystrokes": "saved_keystrokes",
 }
 """What is summed per day, file and engine: the column's name, and its value for one verdict."""
 
@@ -76,19 +76,6 @@ _TABLES = (
     " engine INTEGER NOT NULL REFERENCES engines (id), latency_ms REAL NOT NULL, offers INTEGER NOT NULL,"
     " PRIMARY KEY (day, file, engine, latency_ms)) WITHOUT ROWID",
 )
-_TRIGGERS = (
-    "CREATE TRIGGER count_verdict AFTER INSERT ON verdicts BEGIN INSERT INTO totals VALUES"
-    f" (NEW.day, NEW.file, NEW.engine, {', '.join(COUNTED.values())})"
-    " ON CONFLICT DO UPDATE SET "
-    + ", ".join(f"{name} = {name} + excluded.{name}" for name in COUNTED)
-    + f"; INSERT INTO latencies SELECT NEW.day, NEW.file, NEW.engine, NEW.latency_ms, 1"
-    f" WHERE NEW.label <> '{Label.HIDDEN}' ON CONFLICT DO UPDATE SET offers = offers + 1; END",
-    "CREATE TRIGGER discount_verdict AFTER DELETE ON verdicts BEGIN UPDATE totals SET "
-    + ", ".join(f"{name} = {name} - ({value.replace('NEW.', 'OLD.')})" for name, value in COUNTED.items())
-    + " WHERE day = OLD.day AND file = OLD.file AND engine = OLD.engine; UPDATE latencies"
-    " SET offers = offers - 1 WHERE day = OLD.day AND file = OLD.file AND engine = OLD.engine"
-    f" AND latency_ms = OLD.latency_ms AND OLD.label <> '{Label.HIDDEN}'; END",
-)
 _OFFERED = "(" + " + ".join(str(label) for label in Label if label is not Label.HIDDEN) + ")"
 _VIEWS = (
     """CREATE VIEW outcomes AS SELECT offers.offer_id, files.uri, files.project, files.language,
@@ -120,16 +107,42 @@ def rebuild(connection: sqlite3.Connection) -> None:
         connection.execute(f"DROP VIEW IF EXISTS {view}")
     for table in ("verdicts", "totals", "latencies"):
         connection.execute(f"DROP TABLE IF EXISTS {table}")
-    for statement in (*_TABLES, *_TRIGGERS, *_VIEWS):
+    for statement in (*_TABLES, *_VIEWS):
         connection.execute(statement)
     connection.execute(_verdict_rows("1"))
+    _count(connection, 1, "1")
     connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def judge(connection: sqlite3.Connection, offers: Iterable[int]) -> None:
     """Derive the verdicts of these offers (row ids) anew; the caller holds a write transaction."""
+    withdraw(connection, offers)
+    connection.execute(_verdict_rows(f"offers.id IN {_TOUCHED}"))
+    _count(connection, 1, f"offer IN {_TOUCHED}")
+
+
+def withdraw(connection: sqlite3.Connection, offers: Iterable[int]) -> None:
+    """Take the verdicts of these offers (row ids) back; the caller holds a write transaction."""
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS touched (offer INTEGER PRIMARY KEY)")
     connection.execute("DELETE FROM touched")
     connection.executemany("INSERT OR IGNORE INTO touched VALUES (?)", ((offer,) for offer in offers))
-    connection.execute("DELETE FROM verdicts WHERE offer IN (SELECT offer FROM touched)")
-    connection.execute(_verdict_rows("offers.id IN (SELECT offer FROM touched)"))
+    _count(connection, -1, f"offer IN {_TOUCHED}")
+    connection.execute(f"DELETE FROM verdicts WHERE offer IN {_TOUCHED}")
+
+
+_TOUCHED = "(SELECT offer FROM temp.touched)"
+
+
+def _count(connection: sqlite3.Connection, sign: int, only: str) -> None:
+    """Add the verdicts that meet the condition to the running totals, or take them off (``sign`` -1)."""
+    sums = ", ".join(f"{sign} * sum({value})" for value in COUNTED.values())
+    added = ", ".join(f"{name} = {name} + excluded.{name}" for name in COUNTED)
+    connection.execute(
+        f"INSERT INTO totals SELECT day, file, engine, {sums} FROM verdicts WHERE {only}"
+        f" GROUP BY day, file, engine ON CONFLICT DO UPDATE SET {added}"
+    )
+    connection.execute(
+        f"INSERT INTO latencies SELECT day, file, engine, latency_ms, {sign} * count(*) FROM verdicts"
+        f" WHERE label <> '{Label.HIDDEN}' AND {only} GROUP BY day, file, engine, latency_ms"
+        " ON CONFLICT DO UPDATE SET offers = offers + excluded.offers"
+    )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 from learner.contexts import ContextStore
 from learner.facts import Event, Offered, Session, Settlement
-from models.prompt import Chunk, Prompt
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,15 +20,37 @@ if TYPE_CHECKING:
     from models.engine import Candidate
 
 
+# All values that are bound are exactly str, int or float: for any other, enumerations too, sqlite3 looks for
+# an adapter, which takes as long as the insertion.
+_INSERT_OFFER = (
+    "INSERT OR IGNORE INTO offers (offer_id, session_id, offered_at, file, engine, line, column, text,"
+    " replaced, context, line_before, line_after, declined, invoked, served, latency_ms)"
+    f" VALUES ({', '.join('?' * 16)})"
+)
+
+
+@dataclass
+class _Known:
+    """An offer that a transaction's facts are about."""
+
+    row: int
+    before: str
+    """The line before its cursor."""
+    last_event: int = 0
+
+
 class FactRows:
     """Writes facts through one connection; each call is made within the caller's transaction."""
 
     def __init__(self, connection: sqlite3.Connection, privacy: PrivacyFilter) -> None:
         self._connection = connection
         self._privacy = privacy
-        self._contexts = ContextStore(connection)
-        self._written: dict[str, tuple[int, str]] = {}
-        self._chunks = lru_cache(maxsize=64)(self._redacted_chunks)
+        self._contexts = ContextStore(connection, privacy)
+        self._known: dict[str, _Known | None] = {}
+        self._next_event = 0
+        self._events: list[tuple[object, ...]] = []
+        self._settlements: list[tuple[object, ...]] = []
+        self._candidates: list[tuple[object, ...]] = []
         self._file_id = lru_cache(maxsize=1024)(self._find_or_add_file)
         self._engine_id = lru_cache(maxsize=64)(self._find_or_add_engine)
         self._allowed = lru_cache(maxsize=1024)(self._is_allowed)
@@ -41,119 +61,137 @@ class FactRows:
         An event or settlement of an offer that is not there (unknown, forgotten, or of a private file) is
         left out.
         """
-        self._contexts.forget_if_changed()
-        self._file_id.cache_clear()
-        self._engine_id.cache_clear()
-        self._allowed.cache_clear()
-        self._written.clear()
-        rows = (self._write_one(fact) for fact in facts)
-        return {row for row in rows if row is not None}
+        self._begin()
+        rows = {self._write_one(fact) for fact in facts}
+        self._connection.executemany("INSERT INTO candidates VALUES (?, ?, ?, ?, ?)", self._candidates)
+        self._connection.executemany(
+            "INSERT INTO events (id, offer, at, kind, known_by, length, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            self._events,
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO settlements (offer, horizon, settled_at, text, kept_chars, edit_distance,"
+            " after_event) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            self._settlements,
+        )
+        return rows - {None}
 
     def rolled_back(self) -> None:
         """Forget the ids that the transaction would have made."""
         self._contexts.clear()
 
+    def _begin(self) -> None:
+        """Another process may have written since: what is remembered of the tables may be wrong."""
+        self._contexts.forget_if_changed()
+        for remembered in (self._file_id, self._engine_id, self._allowed):
+            remembered.cache_clear()
+        for of_last_time in (self._known, self._events, self._settlements, self._candidates):
+            of_last_time.clear()
+        # Ids are given here, so that a settlement knows the event before it though both wait for the end of
+        # the transaction. AUTOINCREMENT remembers the highest id that was ever used.
+        found = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+        self._next_event = found[0] + 1 if found else 1
+
     def _write_one(self, fact: Fact) -> int | None:
         match fact:
-            case Session():
-                return self._write_session(fact)
-            case Offered():
-                return self._write_offer(fact)
             case Event():
                 return self._write_event(fact)
             case Settlement():
                 return self._write_settlement(fact)
+            case Offered():
+                return self._write_offer(fact)
+            case Session():
+                return self._write_session(fact)
 
     def _write_session(self, session: Session) -> None:
         self._connection.execute(
-            "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?, ?, ?)", _storable(dataclasses.astuple(session))
-        )
+            "INSERT OR IGNORE INTO sessions VALUES (?, ?, ?, ?, ?)",
+            (_storable(session.session_id), session.started_at, _storable(session.client),
+             _storable(session.server_version), session.process),
+        )  # fmt: skip
 
-    def _write_offer(self, fact: Offered) -> int | None:
-        if not self._allowed(fact.uri):
+    def _write_offer(self, offer: Offered) -> int | None:
+        if not self._allowed(offer.uri):
             return None
-        offer = fact
-        context, before, after = self._contexts.put(self._redacted_prompt(offer.prompt))
+        context, before, after = self._contexts.put(offer.prompt)
         # What was offered is redacted where it would stand: the line before it may name a password.
         raw_before = offer.prompt.prefix.rpartition("\n")[2]
-        text = self._privacy.redact_parts(raw_before, offer.text)[1]
         values = (
-            offer.offer_id, offer.session_id, offer.offered_at,
+            _storable(offer.offer_id), _storable(offer.session_id), offer.offered_at,
             self._file_id(offer.uri, offer.project, offer.language),
             self._engine_id(offer.model, offer.adapter, offer.layout),
-            offer.line, offer.column, text, offer.replaced, context, before, after,
-            offer.declined, offer.invoked, offer.served, offer.latency_ms,
+            offer.line, offer.column, self._redacted(raw_before, offer.text), offer.replaced,
+            context, _storable(before), _storable(after),
+            offer.declined, int(offer.invoked), offer.served.value, offer.latency_ms,
         )  # fmt: skip
-        cursor = self._connection.execute(
-            "INSERT OR IGNORE INTO offers (offer_id, session_id, offered_at, file, engine, line, column,"
-            " text, replaced, context, line_before, line_after, declined, invoked, served, latency_ms)"
-            f" VALUES ({', '.join('?' * len(values))})",
-            _storable(values),
-        )
+        cursor = self._connection.execute(_INSERT_OFFER, values)
         if cursor.rowcount == 0 or cursor.lastrowid is None:
             return None
         row = cursor.lastrowid
-        self._written[offer.offer_id] = row, before
-        self._connection.executemany(
-            "INSERT INTO candidates VALUES (?, ?, ?, ?, ?)",
-            [
-                _storable((row, number, *self._candidate(c, raw_before)))
-                for number, c in enumerate(offer.candidates)
-            ],
-        )
+        self._known[offer.offer_id] = _Known(row, before)
+        for number, candidate in enumerate(offer.candidates):
+            text = self._redacted(raw_before, candidate.text)
+            self._candidates.append((row, number, text, _logprobs(candidate), candidate.stopped_by))
         return row
-
-    def _candidate(self, candidate: Candidate, before: str) -> tuple[str, str, str]:
-        text = self._privacy.redact_parts(before, candidate.text)[1]
-        return text, json.dumps([round(p, 4) for p in candidate.logprobs]), candidate.stopped_by
 
     def _write_event(self, event: Event) -> int | None:
-        row, _ = self._offer_row(event.offer_id)
-        if row is not None:
-            detail = self._privacy.redact(event.detail)
-            self._connection.execute(
-                "INSERT INTO events (offer, at, kind, known_by, length, detail) VALUES (?, ?, ?, ?, ?, ?)",
-                _storable((row, event.at, event.kind, event.known_by, event.length, detail)),
+        offer = self._offer(event.offer_id)
+        if offer is None:
+            return None
+        offer.last_event = self._next_event
+        detail = self._redacted("", event.detail) if event.detail else ""
+        self._events.append(
+            (
+                self._next_event,
+                offer.row,
+                event.at,
+                event.kind.value,
+                event.known_by.value,
+                event.length,
+                detail,
             )
-        return row
+        )
+        self._next_event += 1
+        return offer.row
 
-    def _write_settlement(self, settlement: Settlement) -> int | None:
-        row, before = self._offer_row(settlement.offer_id)
-        if row is not None:
-            text = self._privacy.redact_parts(before, settlement.text)[1]
-            self._connection.execute(
-                "INSERT OR REPLACE INTO settlements (offer, horizon, settled_at, text, kept_chars,"
-                " edit_distance, after_event) VALUES (?, ?, ?, ?, ?, ?,"
-                " ifnull((SELECT max(id) FROM events WHERE offer = ?), 0))",
-                _storable(
-                    (row, settlement.horizon, settlement.at, text, settlement.kept_chars,
-                     settlement.edit_distance, row)
-                ),
-            )  # fmt: skip
-        return row
+    def _write_settlement(self, fact: Settlement) -> int | None:
+        offer = self._offer(fact.offer_id)
+        if offer is None:
+            return None
+        text = self._redacted(offer.before, fact.text)
+        self._settlements.append(
+            (
+                offer.row,
+                fact.horizon.value,
+                fact.at,
+                text,
+                fact.kept_chars,
+                fact.edit_distance,
+                offer.last_event,
+            )
+        )
+        return offer.row
 
-    def _redacted_prompt(self, prompt: Prompt) -> Prompt:
-        prefix, suffix = self._privacy.redact_parts(prompt.prefix, prompt.suffix)
-        return Prompt(prefix, suffix, prompt.path, prompt.repository, self._chunks(prompt.chunks))
+    def _redacted(self, before: str, text: str) -> str:
+        """Return the text as it may be stored where ``before`` stands left of it."""
+        return _storable(self._privacy.redact_parts(before, text)[1])
 
-    def _redacted_chunks(self, chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
-        return tuple(Chunk(chunk.path, self._privacy.redact(chunk.text)) for chunk in chunks)
-
-    def _offer_row(self, offer_id: str) -> tuple[int | None, str]:
-        """Return the offer's row id, None where it is not there, and the line before its cursor."""
-        if offer_id in self._written:
-            return self._written[offer_id]
-        found = self._connection.execute(
-            "SELECT id, line_before FROM offers WHERE offer_id = ?", (offer_id,)
-        ).fetchone()
-        return found or (None, "")
+    def _offer(self, offer_id: str) -> _Known | None:
+        """Return what is known of the offer, or None where it is not there."""
+        if offer_id not in self._known:
+            found = self._connection.execute(
+                "SELECT id, line_before, ifnull((SELECT max(id) FROM events WHERE offer = offers.id), 0)"
+                " FROM offers WHERE offer_id = ?",
+                (_storable(offer_id),),
+            ).fetchone()
+            self._known[offer_id] = _Known(*found) if found else None
+        return self._known[offer_id]
 
     def _is_allowed(self, uri: str) -> bool:
         parts = urlsplit(uri)
         return parts.scheme != "file" or self._privacy.allows(Path(unquote(parts.path)))
 
     def _find_or_add_file(self, uri: str, project: str, language: str) -> int:
-        values = _storable((uri, project, language))
+        values = (_storable(uri), _storable(project), _storable(language))
         self._connection.execute(
             "INSERT OR IGNORE INTO files (uri, project, language) VALUES (?, ?, ?)", values
         )
@@ -171,13 +209,11 @@ class FactRows:
         ).fetchone()[0]
 
 
-def _storable(values: tuple[object, ...]) -> tuple[object, ...]:
-    """Return the values as SQLite takes them: text that is not valid Unicode would stop a whole batch."""
-    return tuple(
-        [
-            value.encode("utf-8", "replace").decode("utf-8")
-            if isinstance(value, str) and not value.isascii()
-            else value
-            for value in values
-        ]
-    )
+def _storable(text: str) -> str:
+    """Return the text as SQLite takes it: half a surrogate pair would stop a whole batch."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _logprobs(candidate: Candidate) -> str:
+    # As JSON; json.dumps takes ten times as long. What is no number there is as good as impossible.
+    return str([round(max(-1000.0, p), 4) for p in candidate.logprobs])

@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 CAPACITY = 100_000
 """Facts that wait for the disk at most; beyond that new ones are lost, and the user is told."""
-BATCH = 1_000
-"""Facts in one transaction at most, so that other writers get their turn."""
+BATCH = 3_000
+"""Facts in one transaction at most (a tenth of a second), so that other writers get their turn."""
 GATHER_S = 0.1
 """How long a first fact waits for others."""
 RETRY_S = (0.1, 0.5, 2.0, 10.0)
@@ -123,7 +123,7 @@ class Ledger:
 
     def _run(self) -> None:
         try:
-            writer = _Writer(self._path, self._privacy, self._trouble, self._closing)
+            writer = Writer(self._path, self._privacy, self._trouble, self._closing)
             self._privacy.load()
             tidy_at = 0.0
             while not self._closing.is_set():
@@ -159,7 +159,7 @@ class Ledger:
             self._on_trouble(message)
 
 
-class _Writer:
+class Writer:
     """The file as the ledger's thread sees it: opened when needed, reopened when it went away."""
 
     def __init__(

@@ -77,6 +77,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = wal")
     connection.execute("PRAGMA synchronous = normal")
     connection.execute("PRAGMA temp_store = memory")
+    # In KiB: the pages that an insertion touches, in a file of any size.
+    connection.execute("PRAGMA cache_size = -8192")
     if migrated and derived.is_current(connection):
         return
     with transaction(connection):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pathspec import GitIgnoreSpec
 
 from learner.secret_scan import (
-    KEY_BLOCK_HINT,
     PLACEHOLDER,
     Span,
     key_block_spans,
     line_spans,
     load_detectors,
+    may_hold_key_block,
     merge,
 )
 
@@ -114,7 +114,7 @@ class PrivacyFilter:
         lines = text.split("\n")
         # Most texts are all known lines without a secret: this is the fast way through.
         per_line = list(map(self._line_spans, lines))
-        blocks = tuple(key_block_spans(text)) if KEY_BLOCK_HINT.search(text) else ()
+        blocks = tuple(key_block_spans(text)) if may_hold_key_block(text) else ()
         if not blocks and not any(per_line):
             return ()
         spans = [*blocks]

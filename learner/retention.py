@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from learner import derived
 from learner.ledger_file import transaction
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def delete(connection: sqlite3.Connection, offers: Sequence[int]) -> int:
     for start in range(0, len(offers), SLICE):
         rows = [(offer,) for offer in offers[start : start + SLICE]]
         with transaction(connection):
-            for table in ("verdicts", "settlements", "events", "candidates"):
+            derived.withdraw(connection, offers[start : start + SLICE])
+            for table in ("settlements", "events", "candidates"):
                 connection.executemany(f"DELETE FROM {table} WHERE offer = ?", rows)
             connection.executemany("DELETE FROM offers WHERE id = ?", rows)
     if offers:

@@ -38,7 +38,6 @@ def m001_facts(db: Database) -> None:
         " latency_ms REAL NOT NULL)",
         "CREATE INDEX offers_by_time ON offers (offered_at)",
         "CREATE INDEX offers_by_file ON offers (file)",
-        "CREATE INDEX offers_by_context ON offers (context)",
         "CREATE TABLE candidates (offer INTEGER NOT NULL REFERENCES offers (id), number INTEGER NOT NULL,"
         " text TEXT NOT NULL, logprobs TEXT NOT NULL, stopped_by TEXT NOT NULL,"
         " PRIMARY KEY (offer, number)) WITHOUT ROWID",

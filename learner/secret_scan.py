@@ -71,11 +71,11 @@ _STAND_IN = re.compile(
 _WORD = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
 _HEX = re.compile(r"(?i)(?<![0-9a-z])(?:0x)?[0-9a-f]{32,}(?![0-9a-z])")
 _UUID = re.compile(r"(?i)^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-# A line without any of these can hold none of the above.
-_WORTH_A_LOOK = re.compile(rf"(?i)\d|://|identified|hf_|{_PASSWORD_NAME}|{_KEY_NAME}")
+# A line without any of these can hold none of the above. Looking for words is ten times as fast as a pattern.
+_DIGIT = re.compile(r"\d")
+_HINTS = ("pass", "pwd", "key", "secret", "token", "credential", "://", "identified", "hf_", "contrase",
+          "connection")  # fmt: skip
 
-KEY_BLOCK_HINT = re.compile(r"PRIVATE KEY|PuTTY-User-Key|Private-MAC")
-"""What every text with a key block, or the end of one, contains."""
 _BLOCK_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|PuTTY-User-Key-File-\d")
 _BLOCK_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----|Private-MAC:.*")
 
@@ -95,6 +95,11 @@ def load_detectors() -> list[Any]:
     return [c() for c in classes if issubclass(c, RegexBasedDetector) and c.__name__ not in left_out]
 
 
+def may_hold_key_block(text: str) -> bool:
+    """Return False, quickly, for a text in which no key block begins or ends."""
+    return "PRIVATE KEY" in text or "PuTTY-User-Key" in text or "Private-MAC" in text
+
+
 def key_block_spans(text: str) -> Iterator[Span]:
     """Yield the spans of private key blocks; one without an end reaches to the end of the text."""
     position = 0
@@ -110,7 +115,7 @@ def key_block_spans(text: str) -> Iterator[Span]:
 
 def line_spans(line: str, detectors: Iterable[Any]) -> tuple[Span, ...]:
     """Return the merged spans of secrets in one line, in order."""
-    if not _WORTH_A_LOOK.search(line):
+    if not _is_worth_a_look(line):
         return ()
     spans = [*_format_spans(line), *_named_spans(line), *_entropy_spans(line)]
     for detector in detectors:
@@ -119,6 +124,13 @@ def line_spans(line: str, detectors: Iterable[Any]) -> tuple[Span, ...]:
             if len(value) >= 8 and PLACEHOLDER not in value:
                 spans += [(m.start(), m.end()) for m in re.finditer(re.escape(value), line)]
     return merge(spans)
+
+
+def _is_worth_a_look(line: str) -> bool:
+    if _DIGIT.search(line):
+        return True
+    folded = line.casefold()
+    return any(hint in folded for hint in _HINTS)
 
 
 def merge(spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -21,6 +21,7 @@ from learner.facts import EventKind, Horizon, KnownBy
 from learner.facts_read import read_course, read_offer, read_sessions
 from learner.ledger import Ledger
 from learner.ledger_file import connect, integrity, set_aside, set_aside_files
+from learner.privacy import PrivacyFilter
 from learner.recovery import recover
 from learner.retention import Retention, enforce
 from models.prompt import Chunk, Prompt
@@ -105,7 +106,7 @@ def test_every_prompt_comes_back_exactly(prefix: str, suffix: str, chunk: str) -
     connection = sqlite3.connect(":memory:", isolation_level=None)
     schema.migrate(connection)
     prompt = Prompt(prefix, suffix, "a.py", "r", (Chunk("b.py", chunk),))
-    context, before, after = ContextStore(connection).put(prompt)
+    context, before, after = ContextStore(connection, PrivacyFilter(())).put(prompt)
     connection.execute(
         "INSERT INTO offers VALUES (1, 'o', 's', 0, 1, 1, 0, 0, '', 0, ?, ?, ?, NULL, 0, 'model', 0)",
         (context, before, after),
@@ -116,7 +117,7 @@ def test_every_prompt_comes_back_exactly(prefix: str, suffix: str, chunk: str) -
 def test_typing_along_a_line_adds_no_piece() -> None:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     schema.migrate(connection)
-    store = ContextStore(connection)
+    store = ContextStore(connection, PrivacyFilter(()))
     above = "".join(f"line {n}\n" for n in range(100))
     store.put(Prompt(above, "\nbelow\n"))
     before = connection.execute("SELECT count(*) FROM pieces").fetchone()
