@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from typing import TYPE_CHECKING, Any
 
+from models.catalogue import ModelError
 from models.engine import EngineError
+from models.gguf_file import read_header
 from models.llama import llama
 
 if TYPE_CHECKING:
@@ -23,8 +26,15 @@ def load_adapter(model: Model, path: Path, digest: str) -> Any:
     Raises:
         EngineError: it is missing, damaged, or made for another model than the one with SHA-256 ``digest``.
     """
-    if not path.is_file():
-        raise EngineError(f"the adapter {path} does not exist; see `nightschool adapters list`")
+    architecture = model.meta("general.architecture")
+    try:
+        found = read_header(path).architecture
+    except ModelError as error:
+        raise EngineError(f"the adapter {path} cannot be used: {error}") from error
+    if found != architecture:
+        raise EngineError(
+            f"the adapter {path} is for the architecture {found!r}, but {model.path} is {architecture!r}"
+        )
     handle = llama.llama_adapter_lora_init(model.handle, os.fsencode(path))
     if not handle:
         raise EngineError(f"the adapter {path} does not fit the model {model.path}: {model.log.take()}")
@@ -41,6 +51,6 @@ def free_adapter(handle: Any) -> None:
 
 
 def _meta(handle: Any, key: str) -> str:
-    room = bytes(512)
+    room = ctypes.create_string_buffer(512)
     size = llama.llama_adapter_meta_val_str(handle, key.encode(), room, len(room))
-    return room[:size].decode("utf-8", "replace") if size > 0 else ""
+    return room.value.decode("utf-8", "replace") if size > 0 else ""

@@ -16,20 +16,36 @@ if TYPE_CHECKING:
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of ``path`` in hexadecimal; computed once for its size and time of change."""
-    stat = path.stat()
-    seal = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-    note = path.with_name(path.name + ".sha256.json")
-    # Absent, unreadable or damaged: then it is computed.
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        known = json.loads(note.read_text("ascii"))
-        if {name: known[name] for name in seal} == seal:
-            return str(known["sha256"])
+    known = remembered_sha256(path)
+    if known:
+        return known
+    seal = _seal(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     # A directory of models that cannot be written to costs a hash at each start, nothing else.
     with contextlib.suppress(OSError):
-        remember(note, {**seal, "sha256": digest})
+        remember(_note(path), {**seal, "sha256": digest})
     return digest
+
+
+def remembered_sha256(path: Path) -> str | None:
+    """Return the SHA-256 of ``path`` where it was computed before and the file has not changed since."""
+    # Absent, unreadable or damaged: then it is not known.
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        known = json.loads(_note(path).read_text("ascii"))
+        seal = _seal(path)
+        if {name: known[name] for name in seal} == seal:
+            return str(known["sha256"])
+    return None
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256.json")
+
+
+def _seal(path: Path) -> dict[str, object]:
+    stat = path.stat()
+    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
 def remember(note: Path, content: dict[str, object]) -> None:

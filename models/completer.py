@@ -63,6 +63,7 @@ class Completer:
             AbortedError: the abort flag went up; what was evaluated stays warm.
             EngineError: llama.cpp failed, or the prompt fits no cache.
         """
+        began_at = time.perf_counter()
         is_warming = request.purpose is Purpose.WARM
         prompt, is_near = self._choose(request)
         place = self._warm.open(prompt, fresh=is_warming)
@@ -88,6 +89,7 @@ class Completer:
             evaluated_tokens=place.evaluated,
             carried_tokens=place.carried,
             generated_tokens=sum(len(candidate.logprobs) for candidate in candidates),
+            waited_ms=1000 * (began_at - received_at),
         )
         adapter = str(self.adapter[0]) if self.adapter else None
         return Completion(tuple(candidates), timings, self._digest(), prompt.layout, adapter, is_near)

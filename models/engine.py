@@ -93,6 +93,8 @@ class Timings:
     evaluated_tokens: int = 0
     carried_tokens: int = 0
     generated_tokens: int = 0
+    waited_ms: float = 0.0
+    """Until the engine began with it; an older request had to be stopped first."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,10 @@ class AbortFlag:
 
 
 class Log:
-    """Keeps llama.cpp's last error lines, which say what its return values do not."""
+    """Keeps llama.cpp's last error lines, which say what its return values do not.
+
+    One for the whole process, for as long as llama.cpp is used: it holds the callback.
+    """
 
     def __init__(self) -> None:
         self._errors: deque[str] = deque(maxlen=4)
@@ -144,19 +147,29 @@ class Vocabulary:
 class Model:
     """The weights of one GGUF file."""
 
-    def __init__(self, path: Path, *, gpu_layers: int, repack: bool, log: Log) -> None:
-        """Load ``path``.
+    def __init__(
+        self, path: Path, *, gpu_layers: int, repack: bool, log: Log, abort: AbortFlag | None = None
+    ) -> None:
+        """Load ``path``; with ``abort``, that can be called off.
 
         Raises:
+            AbortedError: the flag went up.
             EngineError: llama.cpp cannot load it.
         """
         params = llama.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         params.use_extra_bufts = repack
+        # Repacked weights are a copy: mapping the file as well would count its pages twice.
+        params.load_mode = llama.LLAMA_LOAD_MODE_NONE if repack else llama.LLAMA_LOAD_MODE_AUTO
+        if abort:
+            progress = llama.llama_progress_callback(lambda _, __: not abort.is_up)
+            params.progress_callback = progress
         self.log = log
         self.path = path
         self._model: Any = llama.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
+            if abort and abort.is_up:
+                raise AbortedError
             raise EngineError(f"llama.cpp cannot load the model {path}: {log.take()}")
         self.vocabulary = Vocabulary(self._model)
 

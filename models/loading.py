@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psutil
 
 from models.catalogue import ModelError
-from models.checksum import sha256_of
+from models.checksum import remembered_sha256, sha256_of
 from models.completer import Completer
 from models.engine import EngineError
 from models.gguf_file import read_header
 from models.llama import AbortFlag, Context, ContextShape, Log, Model
+from models.tuning import COLD_TOKENS, Search, Settings, Tuner, Tuning, default_settings, keystroke_ms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +27,8 @@ _SLOTS = 8
 _GET = "download it again with `nightschool model get`"
 
 
-def load(path: Path, options: EngineOptions, abort: AbortFlag) -> Completer:
-    """Load the model at ``path``.
+def load(path: Path, options: EngineOptions, abort: AbortFlag, log: Log) -> tuple[Completer, Tuner | None]:
+    """Load the model at ``path``; where its best settings are not known yet, with what finds them.
 
     Raises:
         EngineError: it cannot be loaded.
@@ -33,27 +37,68 @@ def load(path: Path, options: EngineOptions, abort: AbortFlag) -> Completer:
     pool = ThreadPoolExecutor(1, "checksum")
     digest = pool.submit(sha256_of, path)
     pool.shutdown(wait=False)
-    model = open_model(path, options, repack=True)
-    threads = options.threads or physical_cores()
+    tuning = Tuning(options.tuning) if options.tuning else None
+    known = tuning.known(remembered_sha256(path) or "") if tuning else None
+    settings = known or default_settings()
+    if options.threads:
+        settings = replace(settings, threads=options.threads)
+    model = open_model(path, options, log, repack=settings.repack)
     cells = min(options.cells, model.trained_cells)
-    context = Context(model, ContextShape(cells, 2 * _SLOTS, threads), abort)
-    completer = Completer(model, context, digest.result)
+    shape = ContextShape(cells, 2 * _SLOTS, settings.threads, flash=settings.flash)
+    completer = Completer(model, Context(model, shape, abort), digest.result)
     if options.adapter:
         try:
             completer.use_adapter(options.adapter)
         except EngineError as error:
             completer.notice = f"{error}; the base model serves alone"
-    return completer
+    if tuning is None or known:
+        return completer, None
+    measure = partial(_measure, path, options, abort, log)
+    search = Search(settings, measure, fixed_threads=options.threads is not None)
+    return completer, Tuner(tuning, search, digest.result)
 
 
-def open_model(path: Path, options: EngineOptions, *, repack: bool) -> Model:
+def _measure(path: Path, options: EngineOptions, abort: AbortFlag, log: Log, settings: Settings) -> float:
+    """Return a typical keystroke's milliseconds with ``settings``; infinite where they cannot be tried.
+
+    Raises:
+        AbortedError: the flag went up.
+    """
+    try:
+        # A second copy of the weights stands beside the one that serves.
+        check(path, psutil.virtual_memory().available)
+        model = open_model(path, options, log, repack=settings.repack, abort=abort)
+    except EngineError:
+        return math.inf
+    shape = ContextShape(COLD_TOKENS, 1, settings.threads, flash=settings.flash)
+    try:
+        context = Context(model, shape, abort)
+        try:
+            return keystroke_ms(partial(_decode_any, context, model.vocabulary.size // 2))
+        finally:
+            context.close()
+    except EngineError:
+        return math.inf
+    finally:
+        model.close()
+
+
+def _decode_any(context: Context, token: int, rows: int) -> None:
+    """Evaluate ``rows`` tokens, whichever they are, in an empty cache."""
+    context.remove(0)
+    context.decode([token + row for row in range(rows)], 0, 0, logits=True)
+
+
+def open_model(
+    path: Path, options: EngineOptions, log: Log, *, repack: bool, abort: AbortFlag | None = None
+) -> Model:
     """Load the weights; where llama.cpp cannot, the header may say why in clearer words.
 
     Raises:
         EngineError: it cannot be loaded.
     """
     try:
-        return Model(path, gpu_layers=options.gpu_layers, repack=repack, log=Log())
+        return Model(path, gpu_layers=options.gpu_layers, repack=repack, log=log, abort=abort)
     except EngineError as error:
         try:
             header = read_header(path)
@@ -85,7 +130,3 @@ def check(path: Path, available: int) -> None:
             f"the model {path} needs {size / 1e9:.1f} GB and {available / 1e9:.1f} GB of memory are free; "
             "close programs or choose a smaller model with `nightschool model use`"
         )
-
-
-def physical_cores() -> int:
-    return psutil.cpu_count(logical=False) or psutil.cpu_count() or 1

@@ -59,7 +59,8 @@ def request_of(message: Message) -> Request:
 
 
 def _prompt_of(fields: Message) -> Prompt:
-    return Prompt(**(fields | {"chunks": tuple(Chunk(**chunk) for chunk in fields["chunks"])}))
+    chunks = tuple(Chunk(**chunk) for chunk in fields["chunks"])
+    return Prompt(fields["prefix"], fields["suffix"], fields["path"], fields["repository"], chunks)
 
 
 def reply(number: int, *, completion: Completion | None = None, error: str = "") -> Message:

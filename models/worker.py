@@ -6,6 +6,7 @@ while an older one is being computed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -16,12 +17,18 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from models import messages
 from models.engine import EngineError, EngineState, EngineStatus
-from models.llama import AbortedError, AbortFlag
+from models.llama import AbortedError, AbortFlag, Log
 from models.loading import load
 
 if TYPE_CHECKING:
     from models.completer import Completer
     from models.messages import Message
+
+
+_IDLE_S = 20.0
+"""Seconds without a message before settings are measured; typing pauses are shorter."""
+_NOTHING = 0
+"""The number of no request: what runs is work that any message may stop."""
 
 
 class Outbox:
@@ -54,6 +61,8 @@ class Inbox:
                 self._cancel(message["number"])
             else:
                 self._orders.append(message)
+                if self._running == _NOTHING:
+                    self._abort.up()
             self._changed.notify()
 
     def _replace(self, newer: tuple[Message, float] | None) -> None:
@@ -78,15 +87,18 @@ class Inbox:
             self._abort.down()
             return not (self._orders or self._newest)
 
-    def take(self) -> tuple[Message, float]:
+    def take(self, timeout_s: float | None = None) -> tuple[Message, float] | None:
         """Wait for the next message; with it, when it was read (:func:`time.perf_counter`).
 
-        The abort flag is down from then on unless something newer comes.
+        The abort flag is down from then on unless something newer comes. None after ``timeout_s``: then
+        any message raises the flag.
         """
         with self._changed:
             self._running = None
             self._abort.down()
-            self._changed.wait_for(lambda: self._orders or self._newest)
+            if not self._changed.wait_for(lambda: self._orders or self._newest, timeout_s):
+                self._running = _NOTHING
+                return None
             if self._orders:
                 return self._orders.popleft(), time.perf_counter()
             assert self._newest
@@ -121,21 +133,27 @@ def main() -> None:
     # What a library prints must not get between the messages.
     outbox = Outbox(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
-    abort = AbortFlag()
+    abort, log = AbortFlag(), Log()
     inbox = Inbox(abort, outbox)
     begin = messages.from_line(sys.stdin.buffer.readline())
     threading.Thread(target=listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     model = Path(begin["model"])
     try:
-        completer = load(model, messages.options_of(begin), abort)
+        completer, tuner = load(model, messages.options_of(begin), abort, log)
     except EngineError as error:
         outbox.put(messages.status(EngineStatus(EngineState.FAILED, str(model), str(error))))
         return
     outbox.put(messages.status(EngineStatus(EngineState.READY, str(model), completer.notice)))
     while True:
-        outbox.put(answer(completer, *inbox.take()))
-        if inbox.is_idle:
-            completer.tidy()
+        taken = inbox.take(None if tuner is None or tuner.is_done else _IDLE_S)
+        if taken:
+            outbox.put(answer(completer, *taken))
+            if inbox.is_idle:
+                completer.tidy()
+        elif tuner:
+            # Aborted, the measurement begins anew at the next pause.
+            with contextlib.suppress(AbortedError):
+                tuner.step()
 
 
 if __name__ == "__main__":
