@@ -149,7 +149,7 @@ def start_peer(options: argparse.Namespace, model: Path) -> Peer:
 
 def alone(editor: Editor, typing: Typing) -> Iterator[Row]:
     """Type at a pace, keeping our cache; each row has our reply."""
-    editor.reply(None)
+    editor.warm_up()
     for key in typing.keys:
         began = time.monotonic()
         editor.press(key)
@@ -160,8 +160,8 @@ def alone(editor: Editor, typing: Typing) -> Iterator[Row]:
 def beside(
     editor: Editor, typing: Typing, pipe: Pipe, settings: Row, peer: Peer, options: argparse.Namespace
 ) -> Iterator[Row]:
-    """Ask both sides at each key; each row has both answers. The first request in a file is not counted."""
-    editor.reply(None)
+    """Ask both sides at each key; each row has both answers. What comes before the first is not counted."""
+    editor.warm_up()
     pipe.pause()
     peer.complete(editor.prompt(), options.max_tokens)
     for at, key in enumerate(typing.keys):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 OURS = Budget(chunks=0)
 LLAMA_VIM = Budget(prefix_lines=512, prefix_chars=10**6, suffix_lines=64, suffix_chars=10**6, chunks=0)
 """llama.vim's 256 lines before and 64 after: our window begins at half its budget and grows as one types."""
+WARM_S = 180
+"""A prompt of llama.vim's size takes a minute at 40 tokens a second."""
 BUDGETS = {"ours": OURS, "llama.vim": LLAMA_VIM}
 
 
@@ -88,6 +90,15 @@ class Editor:
             last["carried_tokens"],
             last["generated_tokens"],
         )
+
+    def warm_up(self) -> None:
+        """Ask once where the cursor stands, then wait until the server has evaluated the full prompt."""
+        self.reply(None)
+        give_up = time.monotonic() + WARM_S
+        while not self._pipe.command("nightschool.status")["warm"]:
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"the server did not warm a prompt within {WARM_S} s")
+            time.sleep(0.2)
 
     def close(self) -> None:
         self._pipe.notify("textDocument/didClose", {"textDocument": {"uri": self._uri}})

@@ -127,6 +127,13 @@ class Context:
                 self._indexes[folder] = Index(folder, self._directory, privacy)
                 self._thread.submit(self._indexes[folder].start, near or self._any_open_file())
 
+    def use_budget(self, budget: Budget) -> None:
+        """Show so much from now on."""
+        if budget != self._budget:
+            self._budget = budget
+            self._windows.clear()
+            self._pinned.clear()
+
     async def indexed(self) -> None:
         """Return once every file of the workspace has been seen (for tests and benchmarks)."""
         for index in list(self._indexes.values()):

@@ -39,6 +39,8 @@ class Idle:
         self._context = context
         self._prefetching: tuple[Key, asyncio.Task[None]] | None = None
         self._warming: asyncio.Task[None] | None = None
+        self.is_warm = False
+        """Whether the prompt that was to be warmed last is evaluated in full."""
 
     def prefetch(self, scene: Scene, text: str) -> None:
         """Predict what follows once ``text`` is accepted at the scene's cursor."""
@@ -51,6 +53,7 @@ class Idle:
     def warm(self, document: Document, point: Point, project: str, delay_s: float) -> None:
         """Bring the context up to date and evaluate the prompt, unless called again within ``delay_s``."""
         self._stop_warming()
+        self.is_warm = False
         if self._permission.refusal(document, point.line) is None:
             self._warming = asyncio.create_task(self._warm(document, point, project, delay_s))
 
@@ -88,6 +91,6 @@ class Idle:
         if self._prefetching is not None:
             await asyncio.wait({self._prefetching[1]})
         try:
-            await self._predictor.warm(Scene.at(document, point, project))
+            self.is_warm = await self._predictor.warm(Scene.at(document, point, project))
         except EngineError as error:
             logger.info("nothing warmed: %s", error)

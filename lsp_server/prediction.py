@@ -106,14 +106,16 @@ class Predictor:
         self._recent.keep(scene.key, prediction)
         return Predicted(prediction, completion)
 
-    async def warm(self, scene: Scene) -> None:
-        """Evaluate the scene's prompt, so that the next request finds it done.
+    async def warm(self, scene: Scene) -> bool:
+        """Evaluate the scene's prompt, so that the next request finds it done; return whether it came to it.
 
         Raises:
             EngineError: the engine failed or is not running.
         """
-        if (engine := await self._engine()) is not None:
-            await engine.complete(Request(self._context.prompt(scene.document, scene.point), Purpose.WARM))
+        if (engine := await self._engine()) is None:
+            return False
+        prompt = self._context.prompt(scene.document, scene.point)
+        return await engine.complete(Request(prompt, Purpose.WARM)) is not None
 
     def _offers(
         self, scene: Scene, prompt: Prompt, completion: Completion, purpose: Purpose, invoked: bool

@@ -71,7 +71,7 @@ class Session:
         self._permission = Permission(settings, outside.clock)
         self._recent = Recent()
         self._debounce = Debounce(outside.clock)
-        self._context = Context(workspace, self._privacy, outside.home.index)
+        self._context = Context(workspace, self._privacy, outside.home.index, settings.context)
         self._outcomes = Outcomes(outside.record, outside.clock, outside.now)
         self._host = EngineHost(outside.home, outside.model, outside.make_engine, reporter)
         session_id = uuid.uuid4().hex
@@ -174,6 +174,7 @@ class Session:
         self._host.look_again()
         self._following = asyncio.create_task(self.follow())
         self._permission.change(settings)
+        self._context.use_budget(settings.context)
         self._recent.clear()
         if ignore_changed:
             self.use_folders()
@@ -190,6 +191,7 @@ class Session:
         return {
             **asdict(shown),
             "engine": str(self._host.engine.status.state) if self._host.engine else "stopped",
+            "warm": self._idle.is_warm,
             "settings": asdict(self._permission.settings),
             "last_completion": {
                 **asdict(last.timings),

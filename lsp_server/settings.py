@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from lsp_server.window import Budget
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,6 +41,8 @@ class Settings:
     """A name of the catalogue or the path of a GGUF file; None takes what ``nightschool model use`` chose."""
     threads: int | None = None
     """Decoding threads; None takes what was measured to be fastest."""
+    context: Budget = field(default_factory=Budget)
+    """How much of the file and the workspace a prompt shows: an object with some of the budget's fields."""
     completion_items: bool = False
     """Offer the same text as an ordinary completion item, for editors without ghost text."""
 
@@ -90,10 +94,21 @@ def parse_settings(raw: object) -> tuple[Settings, list[str]]:
             )
             continue
         try:
-            settings = replace(settings, **{name: tuple(value) if isinstance(value, list) else value})
+            settings = replace(settings, **{name: _parsed(name, value)})
         except ValueError as error:
             problems.append(f"{error}; its default, {getattr(Settings(), name)!r}, is used")
     return settings, problems
+
+
+def _parsed(name: str, value: Any) -> Any:
+    if name == "context":
+        known = {each.name for each in fields(Budget)}
+        if not isinstance(value, dict) or not known.issuperset(value):
+            raise ValueError(
+                f"setting 'context' is {value!r}, but must be an object of {', '.join(sorted(known))}"
+            )
+        return Budget(**value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _is_within(value: Any, low: int, high: int) -> bool:

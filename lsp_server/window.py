@@ -30,8 +30,10 @@ class Budget:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value < 0:
-                raise ValueError(f"budget {name} is {value}; give 0 or more")
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise ValueError(
+                    f"setting 'context.{name}' is {value!r}, but must be a whole number from 0 on"
+                )
 
 
 NEAR = Budget(
