@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.adapters import free_adapter, load_adapter
 from models.decode import Decoder
-from models.engine import Completion, Purpose, Timings
+from models.engine import Completion, EngineError, Purpose, Timings
 from models.prompt import encode
 from models.warm import Warm
 
@@ -63,6 +63,14 @@ class Completer:
             AbortedError: the abort flag went up; what was evaluated stays warm.
             EngineError: llama.cpp failed, or the prompt fits no cache.
         """
+        try:
+            return self._complete(request, received_at)
+        except EngineError:
+            # Whatever went wrong, the next request begins from an empty cache.
+            self._warm.clear()
+            raise
+
+    def _complete(self, request: Request, received_at: float) -> Completion:
         began_at = time.perf_counter()
         is_warming = request.purpose is Purpose.WARM
         prompt, is_near = self._choose(request)

@@ -135,6 +135,11 @@ class Warm:
             self.decode(slot, [last], slot.size - 1)
             slot.tokens.append(last)
 
+    def clear(self) -> None:
+        """Forget every slot."""
+        for slot in self._slots:
+            self._forget(slot)
+
     def make_room(self, keep: Slot) -> None:
         """Forget the slot used longest ago, other than ``keep``.
 

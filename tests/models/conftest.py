@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from models.llama import Log
 
 # Read by OpenMP when it is loaded, so before any test imports llama.cpp.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 
 @pytest.fixture(scope="session")

@@ -121,6 +121,16 @@ def test_an_adapter_for_another_base_is_refused_and_the_one_before_stays(
     assert completer.complete(REQUEST, 0.0).candidates == before.candidates
 
 
+def test_after_a_failure_the_next_request_begins_anew(completer: Completer, context: Context) -> None:
+    first = completer.complete(REQUEST, 0.0)
+    context.remove(0, 3)  # what the slots believe is no longer so
+    with pytest.raises(EngineError, match="consecutive"):
+        completer.complete(REQUEST, 0.0)
+    again = completer.complete(REQUEST, 0.0)
+    assert again.candidates == first.candidates
+    assert again.timings.evaluated_tokens == again.timings.prompt_tokens - 1
+
+
 @pytest.mark.parametrize("content", [None, b"", b"GGUF\3\0\0\0"])
 def test_a_damaged_adapter_is_refused(completer: Completer, tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "bad.gguf"
