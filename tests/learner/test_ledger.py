@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from fact_builders import NOON, event, offered, session, settlement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learner import schema
+from learner import derived, schema
 from learner.contexts import ContextStore, cut, read_prompt
 from learner.facts import EventKind, Horizon, KnownBy
 from learner.facts_read import read_course, read_offer, read_sessions
@@ -225,6 +226,7 @@ def test_a_locked_ledger_is_waited_for(ledger_path: Path, monkeypatch: pytest.Mo
     other = connect(ledger_path)
     other.execute("BEGIN IMMEDIATE")
     monkeypatch.setattr("learner.ledger.connect", lambda path: connect(path, busy_timeout_s=0.01))
+    monkeypatch.setattr("learner.ledger.RETRY_S", (0.01,))
     troubles: list[str] = []
 
     def release(message: str) -> None:
@@ -236,6 +238,62 @@ def test_a_locked_ledger_is_waited_for(ledger_path: Path, monkeypatch: pytest.Mo
     assert ledger.flush(60) and ledger.close()
     assert outcomes(ledger_path) == {"o1": "unseen"}
     assert len(troubles) == 1 and "locked" in troubles[0]
+
+
+def test_a_ledger_that_became_read_only_is_written_once_it_no_longer_is(
+    ledger_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permissions do not stop root; SQLite's own switch gives the same error."""
+    monkeypatch.setattr("learner.ledger.RETRY_S", (0.01,))
+    mended = threading.Event()
+
+    def connect_read_only(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute(f"PRAGMA query_only = {not mended.is_set()}")
+        return connection
+
+    monkeypatch.setattr("learner.ledger.connect", connect_read_only)
+    troubles: list[str] = []
+    ledger = Ledger.open(ledger_path, on_trouble=lambda message: (troubles.append(message), mended.set()))
+    ledger.record(offered())
+    assert ledger.flush(60) and ledger.close()
+    assert outcomes(ledger_path) == {"o1": "unseen"}
+    assert len(troubles) == 1 and "readonly" in troubles[0] and "wait in memory" in troubles[0]
+
+
+def test_a_full_queue_loses_the_newest_tells_once_and_blocks_nobody(
+    ledger_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("learner.ledger.CAPACITY", 5)
+    may_begin = threading.Event()
+
+    class SlowToLoad(PrivacyFilter):
+        def load(self) -> None:
+            may_begin.wait()
+
+    troubles: list[str] = []
+    ledger = Ledger.open(ledger_path, on_trouble=troubles.append, privacy=SlowToLoad(()))
+    # This thread also lets the writer begin: were one of these calls to wait, it would wait for ever.
+    for number in range(9):
+        ledger.record(offered(f"o{number}"))
+    assert not ledger.flush(0)
+    may_begin.set()
+    assert ledger.flush(60) and ledger.close()
+    assert set(outcomes(ledger_path)) == {"o0", "o1", "o2", "o3", "o4"}
+    assert len(troubles) == 1 and "new ones are lost" in troubles[0]
+
+
+def test_a_changed_definition_derives_all_labels_anew(
+    ledger: Ledger, ledger_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.record(offered())
+    ledger.record(event(EventKind.TYPED))
+    assert ledger.flush()
+    # As an older definition would have judged.
+    connect(ledger_path).execute("UPDATE verdicts SET label = 'ignored'")
+    assert outcomes(ledger_path) == {"o1": "ignored"}
+    monkeypatch.setattr("learner.derived._VERSION", derived._VERSION + 100)
+    assert outcomes(ledger_path) == {"o1": "typed"}
 
 
 FULL_DISK = """
