@@ -2,8 +2,8 @@
 
 Run: python benchmarks/ledger.py [OFFERS]. The offers play a developer who types through real source files
 (the standard library's): a prediction at every third keystroke, a context of 120 lines that moves along and
-three chunks of other files, two events and three settlements for each. Needs 2 GB of disk for a million offers
-and takes some five minutes; results go to results/ledger.json.
+three chunks of other files, two events and three settlements for each. A million need 2 GB of disk and some
+five minutes; results go to results/ledger.json.
 """
 
 from __future__ import annotations
@@ -232,10 +232,8 @@ def main() -> None:
         at_most("nightschool stats, s", process, 1, "the whole process, best of 3"),
         Figure("record(), median ms", statistics.median(taken), note="at 30 offers a second"),
         at_most("record(), p99 ms", p99(taken), 0.2),
-        Figure(
-            "redacting 2,000 characters, median ms", statistics.median(redacted), note="no line seen before"
-        ),
-        Figure("redacting 2,000 characters, p99 ms", p99(redacted), note="no line seen before"),
+        Figure("redacting 2,000 chars, median ms", statistics.median(redacted), note="lines not seen before"),
+        Figure("redacting 2,000 chars, p99 ms", p99(redacted), note="lines not seen before"),
     ]
     publish("ledger", figures, {"offers": offers})
 
