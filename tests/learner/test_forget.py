@@ -108,9 +108,19 @@ def test_what_is_chosen_is_gone_with_all_that_came_from_it(path: Path, choice: C
     assert connection.execute("SELECT group_concat(offer_id) FROM outcomes").fetchone() == (
         "kept" if kept else None,
     )
-    assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
     connection.close()
     assert integrity(path) == []
+
+
+def test_the_file_shrinks(ledger: Ledger, ledger_path: Path) -> None:
+    for number in range(50):
+        prompt = Prompt("".join(f"{number * line * 7919}\n" for line in range(300)), "\n")
+        ledger.record(offered(f"o{number}", prompt=prompt))
+    assert ledger.flush()
+    assert forget_by(ledger_path, Choice(everything=True)) == 50
+    connection = connect(ledger_path)
+    assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
+    connection.close()
 
 
 def test_what_does_not_match_is_left_alone(path: Path) -> None:
