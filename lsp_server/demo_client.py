@@ -7,12 +7,14 @@ import queue
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from itertools import count
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from lsp_server.jsonrpc import read_messages
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     Json = dict[str, Any]
@@ -28,7 +30,13 @@ class ServerError(Exception):
 class Client:
     """One language server in a child process; columns are counted in code points."""
 
-    def __init__(self, model: Path, project: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        model: Path | str,
+        project: Path,
+        environment: dict[str, str],
+        settings: Mapping[str, object] | None = None,
+    ) -> None:
         self.server = subprocess.Popen(
             [sys.executable, *SERVE, "--model", str(model)],
             env=environment,
@@ -40,8 +48,10 @@ class Client:
         self.stdin: IO[bytes] = self.server.stdin
         self.numbers = count(1)
         self.messages: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
-        self.status: Json = {}
-        threading.Thread(target=self._read, args=(self.server.stdout,), daemon=True).start()
+        self.notified: list[Json] = []
+        """What the server sent of its own accord, oldest first."""
+        self.reader = threading.Thread(target=self._read, args=(self.server.stdout,), daemon=True)
+        self.reader.start()
         self.request(
             "initialize",
             {
@@ -49,13 +59,15 @@ class Client:
                 "clientInfo": {"name": "nightschool demo"},
                 "rootUri": project.as_uri(),
                 "capabilities": {"general": {"positionEncodings": ["utf-32"]}},
+                "initializationOptions": dict(settings or {}),
             },
         )
         self.notify("initialized", {})
 
     def _read(self, stdout: IO[bytes]) -> None:
-        for body in read_messages(cast("BinaryIO", stdout)):
-            self.messages.put(json.loads(body))
+        with stdout:
+            for body in read_messages(cast("BinaryIO", stdout)):
+                self.messages.put(json.loads(body))
         self.messages.put(None)
 
     def notify(self, method: str, params: Json | None) -> None:
@@ -83,25 +95,43 @@ class Client:
                     raise ServerError(f"the server answers: {message['error']['message']}")
                 return message["result"]
 
+    @property
+    def status(self) -> Json:
+        """The last ``nightschool/status``; empty before the first."""
+        told = [each["params"] for each in self.notified if each["method"] == "nightschool/status"]
+        return told[-1] if told else {}
+
+    def wait_for_state(self, *states: str) -> None:
+        while self.status.get("state") not in states:
+            self._next()
+
     def wait_until_ready(self) -> None:
         """Wait until the engine has loaded the model.
 
         Raises:
             ServerError: it cannot.
         """
-        while self.status.get("state") not in ("ready", "error"):
-            self._next()
+        self.wait_for_state("ready", "error")
         if self.status["state"] == "error":
             raise ServerError(f"{self.status['message']} {self.status.get('remedy', '')}".strip())
 
     def close(self) -> None:
         """Let the server end by itself, so that what it has recorded is written; end it where it does not."""
-        try:
+        with suppress(ServerError):
             self.request("shutdown", None)
             self.notify("exit", None)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Go without a word, as an editor that crashes; the server has ended when this returns."""
+        with suppress(BrokenPipeError):
+            self.stdin.close()
+        try:
             self.server.wait(10)
-        except (ServerError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             self.server.kill()
+            self.server.wait()
+        self.reader.join()
 
     def _send(self, message: Json) -> None:
         body = json.dumps(message).encode()
@@ -118,6 +148,6 @@ class Client:
             raise ServerError(f"the server does not answer within {ANSWER_SECONDS:.0f} s") from None
         if message is None:
             raise ServerError("the server has ended; the log says why")
-        if message.get("method") == "nightschool/status":
-            self.status = message["params"]
+        if "method" in message:
+            self.notified.append(message)
         return message
