@@ -103,6 +103,10 @@ class Ledger:
         except queue.Full:
             self._trouble("full", f"{CAPACITY} outcomes wait to be written; new ones are lost until they are")
 
+    def use_privacy(self, privacy: PrivacyFilter) -> None:
+        """Let ``privacy`` decide what may be recorded, from the next transaction on."""
+        self._privacy = privacy
+
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until all that was recorded before is committed; return False if it could not be."""
         mark = _Flush()
@@ -124,10 +128,11 @@ class Ledger:
     def _run(self) -> None:
         try:
             writer = Writer(self._path, self._privacy, self._trouble, self._closing)
-            self._privacy.load()
+            writer.privacy.load()
             tidy_at = 0.0
             while not self._closing.is_set():
                 batch = self._gather()
+                writer.use_privacy(self._privacy)
                 written = writer.commit([fact for fact in batch if not isinstance(fact, _Flush | _Close)])
                 for mark in batch:
                     if isinstance(mark, _Flush):
@@ -170,7 +175,7 @@ class Writer:
         closing: threading.Event,
     ) -> None:
         self._path = path
-        self._privacy = privacy
+        self.privacy = privacy
         self._trouble = trouble
         self._closing = closing
         self._connection: sqlite3.Connection | None = None
@@ -178,6 +183,12 @@ class Writer:
         self._inode: tuple[int, int] | None = None
         self.refused = False
         """A newer version owns the file: nothing is recorded."""
+
+    def use_privacy(self, privacy: PrivacyFilter) -> None:
+        if privacy is not self.privacy:
+            self.privacy = privacy
+            if self._connection is not None:
+                self._rows = FactRows(self._connection, privacy)
 
     def commit(self, facts: list[Fact]) -> bool:
         """Write the facts in one transaction, trying until it succeeds; return False if the ledger closes
@@ -232,7 +243,7 @@ class Writer:
             self._trouble("vanished", f"{self._path} was moved or deleted; a new one is begun")
             self.close()
         self._connection = connect(self._path)
-        self._rows = FactRows(self._connection, self._privacy)
+        self._rows = FactRows(self._connection, self.privacy)
         self._inode = self._identity()
         return self._connection
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lsp_server.reporter import State, Status
@@ -14,7 +15,6 @@ from models.engine import Engine, EngineOptions, EngineState, EngineStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from lsp_server.reporter import Reporter
     from lsp_server.settings import Settings
@@ -57,6 +57,14 @@ class EngineHost:
         self._turn = asyncio.Lock()
         self._looked = asyncio.Event()
         self.engine: Engine | None = None
+        self._is_missing = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is no engine for want of a (sound) model file, which may come at any moment."""
+        return self._is_missing or (
+            self.engine is not None and self.engine.status.state is EngineState.FAILED
+        )
 
     async def follow(self, settings: Settings) -> bool:
         """Start, replace or stop the engine where that is called for; return whether one was started."""
@@ -77,6 +85,7 @@ class EngineHost:
 
     async def _follow(self, settings: Settings) -> bool:
         wanted = await asyncio.to_thread(self._find, settings) if settings.enabled else None
+        self._is_missing = isinstance(wanted, Status)
         if isinstance(wanted, Status):
             await self._stop()
             self._reporter.show(wanted)
@@ -131,7 +140,8 @@ class EngineHost:
         elif status.state is EngineState.READY:
             self._reporter.mended(ENGINE_FAILED)
         if status.state is not EngineState.STOPPED:
-            self._reporter.show(Status(_STATES[status.state], status.message, model=model))
+            adapter = Path(status.adapter).stem if status.adapter else None
+            self._reporter.show(Status(_STATES[status.state], status.message, "", model, adapter))
 
 
 _STATES = {

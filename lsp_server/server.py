@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learner.ledger import Ledger
+from lsp_server import __version__
 from lsp_server.completion import Answer, Menu
 from lsp_server.documents import Workspace
 from lsp_server.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, Connection, RpcError, serve
@@ -96,7 +97,7 @@ class Server:
         self._session.start()
         return {
             "capabilities": _capabilities(workspace.encoding, settings),
-            "serverInfo": {"name": "nightschool"},
+            "serverInfo": {"name": "nightschool", "version": __version__},
         }
 
     def shutdown(self, params: Params) -> None:
@@ -280,7 +281,8 @@ async def _serve(home: Home, model: str | None, stdin: BinaryIO, stdout: int) ->
         loop.call_soon_threadsafe(reporter.warn, message, message)
 
     ledger = Ledger.open(home.ledger, on_trouble=on_trouble)
-    server = Server(connection, Surroundings(home, ChildEngine, ledger.record, model), reporter)
+    outside = Surroundings(home, ChildEngine, ledger.record, model, use_privacy=ledger.use_privacy)
+    server = Server(connection, outside, reporter)
     try:
         await serve(connection, stdin, server.ended)
     finally:
@@ -311,6 +313,7 @@ def _log_to(path: Path) -> None:
     handler = PrivateFileHandler(path, maxBytes=1_000_000, backupCount=2, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # else each change of a file is a line
 
 
 class PrivateFileHandler(RotatingFileHandler):

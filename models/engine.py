@@ -117,6 +117,8 @@ class EngineStatus:
     model: str = ""
     message: str = ""
     """What happened and how to mend it; empty when nothing did."""
+    adapter: str | None = None
+    """The GGUF adapter's path; None for the base alone."""
 
 
 class Engine(Protocol):
