@@ -157,12 +157,14 @@ class Completer:
                 scene, settings, Purpose.COMPLETE, INVOKED_CANDIDATES if ask.invoked else 1
             )
         except EngineError as error:
-            logger.info("no completion: %s", error)
+            # Whoever runs the engine has logged what happened to it.
+            logger.debug("no completion: %s", error)
             return Answer(declined=Declined.ENGINE_FAILED)
         if isinstance(predicted, Declined):
             return Answer(declined=predicted)
+        self._idle.is_behind = predicted.completion.near
         self._debounce.answered(predicted.completion.timings.total_ms / 1000)
-        answer = self._serve(ask, scene, Found(predicted.prediction, ""), arrived)
+        answer = self._serve(ask, scene, Found(predicted.prediction), arrived)
         return replace(answer, waited_ms=1000 * waited, timings=predicted.completion.timings)
 
     def _served_again(self, ask: Ask, scene: Scene, arrived: float) -> Answer | None:
@@ -179,10 +181,11 @@ class Completer:
 
     def _serve(self, ask: Ask, scene: Scene, found: Found, arrived: float) -> Answer:
         """Answer with what is left of a prediction, and have its fate followed."""
+        self._idle.catch_up(scene)
         prediction = found.prediction
         latency_ms = 1000 * (time.perf_counter() - arrived)
         served = Served.CACHE if prediction.offered else prediction.offers[0].served
-        rests = [(prediction.offers[0], "")] if prediction.declined else prediction.rests(found.typed)
+        rests = [(prediction.offers[0], "")] if prediction.declined else prediction.rests(found)
         # The best comes last: of those offered at one place, the last is taken to be on display.
         for offer, rest in reversed(rests):
             if prediction.offered:

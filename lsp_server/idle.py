@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from lsp_server.prediction import Scene
+from lsp_server.prediction import Predicted, Scene
 from models.engine import EngineError, Purpose
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PAUSE_S = 0.15
+"""The next key of somebody who types comes sooner; work begun before would only take the processor away."""
 QUIET_S = 1.5
 """Without a keystroke for so long, the developer is thinking."""
 
@@ -25,6 +28,13 @@ class Refresher(Protocol):
     """What idle work needs of :class:`lsp_server.context.Context`."""
 
     async def refresh(self, document: Document, point: Point) -> bool: ...
+
+
+@dataclass
+class _Prefetch:
+    key: Key
+    has_begun: bool = False
+    task: asyncio.Task[None] = field(init=False)
 
 
 class Idle:
@@ -37,18 +47,26 @@ class Idle:
         self._recent = recent
         self._predictor = predictor
         self._context = context
-        self._prefetching: tuple[Key, asyncio.Task[None]] | None = None
+        self._prefetching: _Prefetch | None = None
         self._warming: asyncio.Task[None] | None = None
         self.is_warm = False
         """Whether the prompt that was to be warmed last is evaluated in full."""
+        self.is_behind = False
+        """Whether the engine answered last from the near prompt, since the full one is not evaluated."""
 
     def prefetch(self, scene: Scene, text: str) -> None:
         """Predict what follows once ``text`` is accepted at the scene's cursor."""
         following = scene.after(text)
-        if following.key in self._recent or (self._prefetching and self._prefetching[0] == following.key):
+        if self._prefetching and self._prefetching.key == following.key:
             return
-        self._stop_prefetching()
-        self._prefetching = (following.key, asyncio.create_task(self._predict(following)))
+        if following.key not in self._recent:
+            self._stop_prefetching()
+            self._begin(following, PAUSE_S)
+
+    def catch_up(self, scene: Scene) -> None:
+        """Evaluate the full prompt as soon as nothing else is to be done, if the engine is behind."""
+        if self.is_behind:
+            self.warm(scene.document, scene.point, scene.project, PAUSE_S)
 
     def warm(self, document: Document, point: Point, project: str, delay_s: float) -> None:
         """Bring the context up to date and evaluate the prompt, unless called again within ``delay_s``."""
@@ -60,8 +78,9 @@ class Idle:
     async def give_way(self, key: Key) -> None:
         """Free the engine for a request at ``key``; where that is being prefetched, wait for it instead."""
         self._stop_warming()
-        if self._prefetching is not None and self._prefetching[0] == key:
-            await asyncio.wait({self._prefetching[1]})
+        prefetching = self._prefetching
+        if prefetching and prefetching.key == key and prefetching.has_begun:
+            await asyncio.wait({prefetching.task})
         else:
             self._stop_prefetching()
 
@@ -71,7 +90,7 @@ class Idle:
 
     def _stop_prefetching(self) -> None:
         if self._prefetching is not None:
-            self._prefetching[1].cancel()
+            self._prefetching.task.cancel()
             self._prefetching = None
 
     def _stop_warming(self) -> None:
@@ -79,18 +98,31 @@ class Idle:
             self._warming.cancel()
             self._warming = None
 
-    async def _predict(self, scene: Scene) -> None:
+    def _begin(self, scene: Scene, delay_s: float) -> None:
+        prefetching = self._prefetching = _Prefetch(scene.key)
+        prefetching.task = asyncio.create_task(self._predict(scene, prefetching, delay_s))
+
+    async def _predict(self, scene: Scene, prefetching: _Prefetch, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        prefetching.has_begun = True
         try:
-            await self._predictor.predict(scene, self._permission.settings, Purpose.PREFETCH)
+            found = await self._predictor.predict(scene, self._permission.settings, Purpose.PREFETCH)
         except EngineError as error:
-            logger.info("nothing prefetched: %s", error)
+            logger.debug("nothing prefetched: %s", error)
+            return
+        # A line that needs nothing more: the developer will press Enter.
+        below = scene.below() if isinstance(found, Predicted) and found.prediction.declined else None
+        if below is not None and below.key not in self._recent and self._prefetching is prefetching:
+            self._begin(below, 0)
 
     async def _warm(self, document: Document, point: Point, project: str, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
         await self._context.refresh(document, point)
-        if self._prefetching is not None:
-            await asyncio.wait({self._prefetching[1]})
+        while self._prefetching is not None and not self._prefetching.task.done():
+            await asyncio.wait({self._prefetching.task})
         try:
             self.is_warm = await self._predictor.warm(Scene.at(document, point, project))
         except EngineError as error:
-            logger.info("nothing warmed: %s", error)
+            logger.debug("nothing warmed: %s", error)
+            return
+        self.is_behind = self.is_behind and not self.is_warm

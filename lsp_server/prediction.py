@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from learner.facts import Offered, Served
 from lsp_server.declined import Declined
+from lsp_server.languages import opens_block
 from lsp_server.place import place_at, stop_for
 from lsp_server.recent import Prediction, key_of
 from lsp_server.trim import trim
@@ -55,6 +56,19 @@ class Scene:
         """Return the scene once ``text`` is inserted at the cursor."""
         document = self.document.with_text(self.point, self.point, text)
         return Scene.at(document, self.point.after(text), self.project)
+
+    def below(self) -> Scene | None:
+        """Return the scene after Enter, indented as most editors do it; None within a line."""
+        if self.place.after.strip() or not self.place.before.strip():
+            return None
+        indent = _leading(self.place.before)
+        if opens_block(self.place.before, self.place.syntax):
+            indent += min(filter(None, map(_leading, self.place.above)), key=len, default="    ")
+        return self.after(f"\n{indent}")
+
+
+def _leading(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 @dataclass(frozen=True)

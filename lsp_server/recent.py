@@ -17,6 +17,12 @@ AROUND = 256
 LOOK_BACK = 512
 """How many typed code points a prediction is followed over."""
 
+QUOTES = "\"'`"
+PARTNERS = {"(": ")", "[": "]", "{": "}", **dict(zip(QUOTES, QUOTES, strict=True))}
+"""What editors insert by themselves when its partner is typed."""
+CLOSERS = "".join(PARTNERS.values())
+MOST_CLOSERS = 4
+
 Key = tuple[str, str, str]
 
 
@@ -36,12 +42,10 @@ class Prediction:
     def declined(self) -> str | None:
         return self.offers[0].declined
 
-    def follows(self, typed: str) -> bool:
-        return self.declined is None and bool(self.rests(typed))
-
-    def rests(self, typed: str) -> list[tuple[Offered, str]]:
-        """Return the offers that go on after ``typed``, each with what is left of it."""
-        rests = [(offer, offer.text[len(typed) :]) for offer in self.offers if offer.text.startswith(typed)]
+    def rests(self, found: Found) -> list[tuple[Offered, str]]:
+        """Return the offers that go on after what was typed, each with what is left of it to insert."""
+        following = [offer for offer in self.offers if offer.text.startswith(found.typed)]
+        rests = [(offer, _before(found.closers, offer.text[len(found.typed) :])) for offer in following]
         return [(offer, rest) for offer, rest in rests if rest.strip()]
 
 
@@ -50,12 +54,21 @@ class Found:
     """A prediction, and what of it stands in the document by now."""
 
     prediction: Prediction
-    typed: str
+    typed: str = ""
+    closers: str = ""
+    """What the editor has put right of the cursor to close what was typed."""
 
     @property
     def unwanted(self) -> bool:
         """Whether the developer rejected this prediction here, or accepted it and deleted it again."""
         return self.prediction.rejected or (self.prediction.accepted and not self.typed)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether something is left to offer of what the developer types."""
+        if self.prediction.declined is not None or unclosed(self.typed)[: len(self.closers)] != self.closers:
+            return False
+        return bool(self.prediction.rests(self))
 
 
 class Recent:
@@ -78,14 +91,20 @@ class Recent:
     def find(self, document: Document, point: Point) -> Found | None:
         """Return the prediction for this place, or the one whose text has been typed up to here."""
         before, after = text_around(document, point, 2 * AROUND + LOOK_BACK)
-        after = after[:AROUND]
+        # The closing brackets and quotes right of the cursor may be the editor's, for what was typed since.
+        head = after[:MOST_CLOSERS]
+        closers = len(head) - len(head.lstrip(CLOSERS))
+        afters = [after[count : count + AROUND] for count in range(closers + 1)]
         for typed in range(min(LOOK_BACK, len(before)) + 1):
             end = len(before) - typed
-            key = (document.uri, before[max(0, end - AROUND) : end], after)
-            prediction = self._predictions.get(key)
-            if prediction is not None and (not typed or prediction.follows(before[end:])):
-                self._predictions.move_to_end(key)
-                return Found(prediction, before[end:])
+            for count, rest in enumerate(afters if typed else afters[:1]):
+                key = (document.uri, before[max(0, end - AROUND) : end], rest)
+                if (prediction := self._predictions.get(key)) is None:
+                    continue
+                found = Found(prediction, before[end:], after[:count])
+                if not typed or found.goes_on:
+                    self._predictions.move_to_end(key)
+                    return found
         return None
 
     def of_offer(self, offer_id: str) -> Prediction | None:
@@ -93,6 +112,27 @@ class Recent:
 
     def clear(self) -> None:
         self._predictions.clear()
+
+
+def unclosed(text: str) -> str:
+    """Return what would close the brackets and quotes that ``text`` leaves open, innermost first."""
+    expected: list[str] = []
+    for character in text:
+        if expected and character == expected[-1]:
+            expected.pop()
+        elif character in PARTNERS and not (expected and expected[-1] in QUOTES):
+            expected.append(PARTNERS[character])
+    return "".join(reversed(expected))
+
+
+def _before(closers: str, rest: str) -> str:
+    """Return the part of ``rest`` before the first of ``closers``; nothing where it has none."""
+    if not closers:
+        return rest
+    for end, character in enumerate(rest):
+        if character == closers[0] and not unclosed(rest[:end]):
+            return rest[:end]
+    return ""
 
 
 def key_of(document: Document, point: Point) -> Key:

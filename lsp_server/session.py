@@ -7,11 +7,13 @@ import logging
 import os
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from learner.facts import Session as SessionFact
 from learner.privacy import PrivacyFilter
+from lsp_server import __version__
 from lsp_server.completion import Answer, Ask, Completer
 from lsp_server.context import Context
 from lsp_server.debounce import Debounce
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
+LONGEST_TICK_S = 60.0
+"""Between two looks at the time while nothing happens."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Surroundings:
     """Monotonic seconds, for intervals."""
     now: Callable[[], float] = time.time
     """Unix time, for stamps."""
+    use_privacy: Callable[[PrivacyFilter], None] = lambda privacy: None
+    """Called with what decides which facts may be kept, now and when it changes."""
 
 
 class Session:
@@ -80,18 +86,26 @@ class Session:
         self._completer = Completer(
             self._permission, self._recent, self._debounce, predictor, self._idle, self._outcomes
         )
+        self._clock = outside.clock
+        self._looked_at = outside.clock()
+        self._stirred = asyncio.Event()
+        """Set while the client does something."""
         self._ticking: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
-        outside.record(SessionFact(session_id, outside.now(), client, "", os.getpid()))
+        self._use_privacy = outside.use_privacy
+        self._use_privacy(self._privacy)
+        outside.record(SessionFact(session_id, outside.now(), client, __version__, os.getpid()))
 
     # Documents
 
     def opened(self, document: Document) -> None:
+        self._stir()
         self._outcomes.opened(document)
         self._look_up(document)
         self._idle.warm(document, Point(0, 0), self._project_of(document), delay_s=0)
 
     def changed(self, document: Document, events: Sequence[Mapping[str, Any]]) -> None:
+        self._stir()
         self._completer.stop(document)
         changes = []
         for event in events:
@@ -118,6 +132,7 @@ class Session:
     def use_folders(self) -> None:
         """The workspace folders or the ignored globs have changed."""
         self._privacy = PrivacyFilter(self.workspace.folders, self._permission.settings.ignore)
+        self._use_privacy(self._privacy)
         self._context.use_folders(self._privacy)
         for document in self.workspace:
             self._look_up(document)
@@ -128,6 +143,7 @@ class Session:
         self, document: Document, point: Point, *, invoked: bool, menu: Menu | None
     ) -> Answer | Awaitable[Answer]:
         """Return the answer where it is known, else what to wait for."""
+        self._stir()
         self._outcomes.moved(document, point)
         self._context.note_visit(document, point)
         allowed = self._allowed.get(document.uri)
@@ -226,14 +242,33 @@ class Session:
         await asyncio.to_thread(self._context.close)
 
     async def _tick(self) -> None:
-        """Each second: see to the engine, let time settle the offers, and tell when a snooze ends."""
+        """See to the engine, let time settle the offers, and tell when a snooze ends.
+
+        Each second while something happens, then more and more seldom: nobody may notice an idle server.
+        """
         await self.follow()
         # The filter takes a tenth of a second to load: the first prompt should not have to wait for it.
         await asyncio.to_thread(self._privacy.load)
+        pause = TICK_S
         while True:
             await self.follow()
-            self._outcomes.tick()
+            self._look_at_offers()
             await asyncio.sleep(TICK_S)
+            is_busy = self._stirred.is_set() or self._host.waits
+            pause = TICK_S if is_busy else min(2 * pause, LONGEST_TICK_S)
+            self._stirred.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stirred.wait(), pause - TICK_S)
+
+    def _stir(self) -> None:
+        """Something is about to happen: what time has settled by now is settled without it."""
+        self._stirred.set()
+        if self._clock() - self._looked_at >= TICK_S:
+            self._look_at_offers()
+
+    def _look_at_offers(self) -> None:
+        self._looked_at = self._clock()
+        self._outcomes.tick()
 
     def _silence_if_off(self) -> None:
         off = self._permission.off

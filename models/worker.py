@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _IDLE_S = 20.0
 """Seconds without a message before settings are measured; typing pauses are shorter."""
+_NICENESS = 5
 _NOTHING = 0
 """The number of no request: what runs is work that any message may stop."""
 
@@ -130,6 +131,9 @@ def listen(stream: BinaryIO, inbox: Inbox) -> None:
 
 
 def main() -> None:
+    # The editor, its server and whatever else is run by hand come first: they want a core for a moment only.
+    if sys.platform != "win32":
+        os.nice(_NICENESS)
     # What a library prints must not get between the messages.
     outbox = Outbox(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)

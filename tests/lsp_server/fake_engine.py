@@ -36,6 +36,8 @@ class FakeEngine:
         self.started = 0
         self.closed = 0
         self.on_status: Callable[[EngineStatus], None] = lambda status: None
+        self.is_behind = False
+        """Whether it answers from the near prompt, where there is one."""
         self._may_answer = asyncio.Event()
         self._may_answer.set()
         self._status = EngineStatus(EngineState.STOPPED)
@@ -61,8 +63,8 @@ class FakeEngine:
     def release(self) -> None:
         self._may_answer.set()
 
-    def say(self, state: EngineState, message: str = "") -> None:
-        self._status = EngineStatus(state, "fake", message)
+    def say(self, state: EngineState, message: str = "", adapter: str | None = None) -> None:
+        self._status = EngineStatus(state, "fake", message, adapter)
         self.on_status(self._status)
 
     async def start(self) -> None:
@@ -83,7 +85,8 @@ class FakeEngine:
             raise EngineError(self.failure)
         texts = [] if request.purpose is Purpose.WARM else self.says(request)
         candidates = tuple(Candidate(text, (-0.1,), "newline") for text in texts[: request.candidates])
-        return Completion(candidates, Timings(total_ms=1.0), "0" * 64, "fake-1")
+        near = self.is_behind and request.near is not None
+        return Completion(candidates, Timings(total_ms=1.0), "0" * 64, "fake-1", near=near)
 
     async def use_adapter(self, path: Path | None) -> None: ...
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fake_engine import FakeEngine
 
     from learner.facts import Fact
+    from learner.privacy import PrivacyFilter
 
 URI = "file:///project/app.py"
 
@@ -43,8 +44,15 @@ class Client:
         self._last_id = 0
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._connection = Connection(self._take)
+        self.filters: list[PrivacyFilter] = []
         outside = Surroundings(
-            Home(home), engine.make, self.facts.append, model or str(model_in(home)), self.clock, self.clock
+            home=Home(home),
+            make_engine=engine.make,
+            record=self.facts.append,
+            model=model or str(model_in(home)),
+            clock=self.clock,
+            now=self.clock,
+            use_privacy=self.filters.append,
         )
         self.server = Server(self._connection, outside, Reporter(self._connection.notify))
 

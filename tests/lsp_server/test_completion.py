@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from in_process import URI, position
 
 from learner.facts import Event, EventKind, Offered, Served
@@ -14,9 +15,10 @@ from models.engine import EngineState, Purpose
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from fake_engine import FakeEngine
     from in_process import Client
+
+    from models.engine import Request
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -267,3 +269,98 @@ async def test_a_closed_document_is_not_completed(client: Client) -> None:
     client.open("a = \n")
     client.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
     assert await client.texts(0, 4) == []
+
+
+async def test_an_answer_from_the_near_prompt_is_recorded_with_it(client: Client, engine: FakeEngine) -> None:
+    engine.is_behind = True
+    await client.initialize()
+    client.open("".join(f"value_{row} = {row}\n" for row in range(60)))
+    assert await client.texts(60, 0) == ["completed()"]
+    (fact,) = offered(client)
+    assert fact.prompt is engine.completed[0].near
+    assert len(fact.prompt.prefix) < len(engine.completed[0].prompt.prefix)
+
+
+async def test_an_engine_that_is_behind_catches_up_after_the_prefetch(
+    client: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lsp_server.idle.PAUSE_S", 0.0)
+    engine.is_behind = True
+    await client.initialize()
+    client.open("a = \n")
+    await until(lambda: engine.requests)
+    await client.texts(0, 4)
+    await until(lambda: len(engine.requests) == 4)
+    assert [request.purpose for request in engine.requests] == [
+        Purpose.WARM,
+        Purpose.COMPLETE,
+        Purpose.PREFETCH,
+        Purpose.WARM,
+    ]
+    assert engine.requests[-1].prompt == engine.completed[0].prompt
+    engine.is_behind = False
+    client.type(0, 4, "x")
+    await client.texts(0, 5)
+    assert not client.server.session._idle.is_behind
+
+
+@pytest.mark.parametrize(
+    ("said", "typed", "closed", "rest"),
+    [
+        ("first(second)", "first(", ")", "second"),
+        ("first(second)", "first(sec", ")", "ond"),
+        ("names['key'] = 1", "names['", "']", "key"),
+        ("first((1, 2))", "first(", ")", "(1, 2)"),
+        ('say("a) b")', "say(", ")", '"a) b"'),
+        ("first(second) + 1", "first(second)", "", " + 1"),
+    ],
+)
+async def test_a_bracket_that_the_editor_closes_does_not_end_typing_through(
+    client: Client, engine: FakeEngine, said: str, typed: str, closed: str, rest: str
+) -> None:
+    engine.says = lambda request: [said]
+    await client.initialize()
+    client.open("a = \n")
+    (first,) = await client.ghost(0, 4)
+    client.type(0, 4, typed + closed)
+    (item,) = await client.ghost(0, 4 + len(typed))
+    assert (item["insertText"], item["command"]) == (rest, first["command"])
+    assert len(engine.completed) == 1
+
+
+async def test_a_closing_bracket_that_the_prediction_lacks_asks_the_engine(
+    client: Client, engine: FakeEngine
+) -> None:
+    engine.says = lambda request: ["first[0]"]
+    await client.initialize()
+    client.open("a = \n")
+    await client.texts(0, 4)
+    client.type(0, 4, "first)")
+    await client.texts(0, 9)
+    assert len(engine.completed) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "below"), [("    a = ", "b", "    c = 1"), ("    if ", "a:", "        return b")]
+)
+async def test_what_follows_enter_after_a_full_line_is_prefetched(
+    client: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, line: str, said: str, below: str
+) -> None:
+    monkeypatch.setattr("lsp_server.idle.PAUSE_S", 0.0)
+    indent = below[: len(below) - len(below.lstrip())]
+
+    def says(request: Request) -> list[str]:
+        if request.prompt.prefix.endswith(line):
+            return [said]
+        return [below.strip()] if request.prompt.prefix.endswith(f"{said}\n{indent}") else [""]
+
+    engine.says = says
+    await client.initialize()
+    client.open(f"def f():\n{line}\n")
+    assert await client.texts(1, len(line)) == [said]
+    await until(lambda: sum(request.purpose is Purpose.PREFETCH for request in engine.requests) == 2)
+    client.type(1, len(line), said)
+    assert await client.texts(1, len(line) + len(said)) == []
+    client.type(1, len(line) + len(said), f"\n{indent}")
+    assert await client.texts(2, len(indent)) == [below.strip()]
+    assert len(engine.completed) == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from learner.privacy import PrivacyFilter
 from lsp_server.context import FAR, Budget, Context, enclosing_block
 from lsp_server.documents import Document, Point, Workspace
-from lsp_server.window import Window
+from lsp_server.window import NEAR, Window
 from models.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -96,6 +96,22 @@ async def test_going_down_starts_the_prefix_anew_only_now_and_then(house: House)
         house.context.prompt(document, Point(row, 0)).prefix.partition("\n")[0] for row in range(100, 300)
     ]
     assert sum(one != other for one, other in pairwise(firsts)) <= 200 / 20 + 1
+
+
+async def test_the_near_prompt_is_short_and_stays_in_place_as_well(house: House) -> None:
+    house.write("mail.py", "def value_99():\n    pass\n")
+    document = house.open("a.py", numbered(200))
+    await house.indexed()
+    await house.context.refresh(document, Point(100, 0))
+    full, near = (show(document, Point(100, 0)) for show in (house.context.prompt, house.context.near))
+    assert full.chunks and not near.chunks
+    assert full.prefix.endswith(near.prefix) and full.suffix.startswith(near.suffix)
+    widest, narrow = sum(vars(Budget()).values()), sum(vars(NEAR).values())
+    assert 4 * narrow < widest
+    house.edit(document, Point(3, 0), Point(5, 0), "x\n" * 10)
+    assert house.context.near(document, Point(108, 0)) == near
+    house.edit(document, Point(108, 0), Point(108, 0), "y\n")
+    assert house.context.near(document, Point(109, 0)).prefix == near.prefix + "y\n"
 
 
 async def test_lines_inserted_above_the_window_leave_the_prompt_as_it_is(house: House) -> None:
@@ -246,5 +262,5 @@ def test_the_enclosing_block_is_the_outermost_one() -> None:
 
 
 def test_a_budget_below_zero_is_refused() -> None:
-    with pytest.raises(ValueError, match="chunks is -1"):
+    with pytest.raises(ValueError, match="chunks' is -1"):
         Budget(chunks=-1)

@@ -11,6 +11,7 @@ from in_process import URI, Client, model_in, position
 
 from learner.facts import Offered
 from lsp_server.permission import LARGEST_DOCUMENT, LONGEST_LINE
+from models.engine import EngineState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +102,27 @@ async def test_settings_keep_it_silent(client: Client, settings: dict[str, Any],
     assert await client.declined() == why
     client.notify("workspace/didChangeConfiguration", {"settings": {"nightschool": {"debounce": 0}}})
     assert await client.texts(0, 12) == ["completed()"]
+
+
+async def test_what_may_be_kept_follows_folders_and_settings(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / ".gitignore").write_text("built.py\n")
+    await client.initialize()
+    assert client.filters[-1].allows(tmp_path / "one" / "built.py")
+    folder = {"uri": (tmp_path / "one").as_uri(), "name": "one"}
+    client.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": [folder], "removed": []}})
+    assert not client.filters[-1].allows(tmp_path / "one" / "built.py")
+    assert client.filters[-1].allows(tmp_path / "one" / "own.py")
+    client.notify("workspace/didChangeConfiguration", {"settings": {"ignore": ["own.py"]}})
+    assert not client.filters[-1].allows(tmp_path / "one" / "own.py")
+
+
+async def test_the_status_names_the_adapter(client: Client, engine: FakeEngine) -> None:
+    await client.initialize()
+    client.open("")
+    await client.texts(0, 0)
+    engine.say(EngineState.READY, adapter="adapters/primer-3.gguf")
+    assert (await client.status())["adapter"] == "primer-3"
 
 
 async def test_off_ends_the_engine(client: Client, engine: FakeEngine) -> None:
