@@ -8,14 +8,14 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 export NIGHTSCHOOL_HOME ?= $(CURDIR)/.nightschool
 
-.PHONY: demo test check bench models
+.PHONY: demo test check bench models nvim
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
 	$(BIN)/nightschool model get qwen2.5-coder-1.5b || [ $$? -eq 3 ]  # 3: already here
 	$(BIN)/nightschool demo
 
-test: models check
+test: models check nvim
 	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" $(BIN)/pytest
 
 check: $(INSTALLED)
@@ -23,7 +23,7 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/cog --check docs/commands.md
+	$(BIN)/cog --check docs/commands.md docs/ledger.md docs/protocol.md
 
 bench: models
 	benchmarks/run.sh
@@ -32,6 +32,12 @@ models: $(INSTALLED)
 	for model in qwen2.5-coder-1.5b smollm2-135m; do \
 		$(BIN)/nightschool model get $$model || [ $$? -eq 3 ] || exit 1; \
 	done
+
+# The tests' editor; NVIM_PROGRAM names another one.
+nvim: .bench/nvim/bin/nvim
+
+.bench/nvim/bin/nvim:
+	editor-clients/install-nvim.sh .bench/nvim
 
 # llama-cpp-python is compiled on the first installation, some minutes; pip keeps the result.
 $(INSTALLED): pyproject.toml constraints.txt

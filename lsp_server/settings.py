@@ -30,7 +30,9 @@ class Settings:
     ignore: tuple[str, ...] = ()
     """Globs of files that are neither completed, nor shown to the model, nor recorded."""
     in_comments: bool = True
+    """Whether comments and docstrings are completed."""
     multi_line: bool = True
+    """Whether a block's body may be offered where one is being opened; else one line at a time."""
     max_tokens: int = 96
     """The longest completion, in tokens."""
     debounce: int | str = ADAPTIVE
