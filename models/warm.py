@@ -124,9 +124,11 @@ class Warm:
             self._cut(slot, len(slot.tokens))
 
     def tidy(self) -> None:
-        """Give the slot used last its room to grow again; best done when nobody waits."""
+        """Give the slot used last its room to grow again, while nobody waits: it can not be aborted."""
         slot = max(self._slots, key=lambda slot: slot.used)
-        if slot.suffix and len(slot.tokens) >= slot.size > 0 and slot.positions[0] - slot.size < GAP // 2:
+        if len(slot.suffix) <= _WORTH or len(slot.tokens) < slot.size:
+            return
+        if slot.positions[0] - slot.size < GAP // 2:
             self._cut(slot, slot.size)
             self._shift(slot, slot.size + GAP)
             # The keys are rotated at the next decode: let it be one whose result is known.
