@@ -35,19 +35,17 @@ class Stopper:
     non-blank line.
     """
 
-    def __init__(self, request: Request, heal: bytes) -> None:
+    def __init__(self, request: Request) -> None:
         self.text = ""
         self.reason = ""
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._stop, self._indent = request.stop, request.indent
-        self._known = len(heal)
         lines = request.prompt.suffix.splitlines()
         self._resumes = next((line.rstrip() for line in lines if line.strip()), None)
 
     def feed(self, piece: bytes) -> bool:
         """Take the next token's bytes; return True once the completion has ended."""
-        known, self._known = piece[: self._known], max(0, self._known - len(piece))
-        self.text += self._decode(piece[len(known) :])
+        self.text += self._decode(piece)
         if "\n" in self.text:
             self._look()
         return bool(self.reason)
@@ -112,7 +110,7 @@ class Decoder:
         live = place.slot.live
         position = place.position + len(place.pending) + 1
         self._context.remove(live, position)
-        stopper = Stopper(request, place.prompt.heal)
+        stopper = Stopper(request)
         logprobs: list[float] = []
         while True:
             logprobs.append(choice.logprob)

@@ -74,7 +74,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One continuation, from the cursor on (a healed token's known part is already removed)."""
+    """One continuation, from the cursor on."""
 
     text: str
     logprobs: tuple[float, ...]

@@ -75,8 +75,6 @@ class Encoded:
     """The token whose logits are the completion's first token's; an adapter acts from here on."""
     layout: str
     """The layout's name and version: ``psm-1``, ``psm-path-inside-1`` (StarCoder2's order) or ``ltr-1``."""
-    heal: bytes = b""
-    """What the prefix had after its last token here; the completion begins with it."""
 
     @property
     def size(self) -> int:

@@ -9,11 +9,9 @@ from models.engine import Request, Stop
 from models.prompt import Prompt
 
 
-def generate(
-    text: str, stop: Stop = Stop.LINE, *, indent: int = 0, suffix: str = "", heal: bytes = b""
-) -> tuple[str, str]:
+def generate(text: str, stop: Stop = Stop.LINE, *, indent: int = 0, suffix: str = "") -> tuple[str, str]:
     """Feed ``text`` byte by byte, as the worst tokenizer would."""
-    stopper = Stopper(Request(Prompt("", suffix), stop=stop, indent=indent), heal)
+    stopper = Stopper(Request(Prompt("", suffix), stop=stop, indent=indent))
     for byte in text.encode():
         if stopper.feed(bytes([byte])):
             break
@@ -63,7 +61,3 @@ def test_the_first_line_may_equal_the_suffix_line() -> None:
 
 def test_characters_of_several_bytes_arrive_whole() -> None:
     assert generate("naïve = '🌙'\n") == ("naïve = '🌙'", "newline")
-
-
-def test_a_healed_tokens_known_part_is_not_repeated() -> None:
-    assert generate("return x\n", heal=b"ret") == ("urn x", "newline")
