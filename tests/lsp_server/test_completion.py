@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from in_process import URI, position
 
-from learner.facts import Event, EventKind, Offered, Served
+from learner.facts import Event, EventKind, Horizon, Offered, Served, Settlement
 from lsp_server.idle import QUIET_S
 from models.engine import EngineState, Purpose
 
@@ -364,3 +364,14 @@ async def test_what_follows_enter_after_a_full_line_is_prefetched(
     client.type(1, len(line) + len(said), f"\n{indent}")
     assert await client.texts(2, len(indent)) == [below.strip()]
     assert len(engine.completed) == 1
+
+
+async def test_what_time_has_settled_is_not_touched_by_what_comes_later(client: Client) -> None:
+    await client.initialize()
+    client.open("a = \n")
+    (item,) = await client.ghost(0, 4)
+    client.type(0, 4, item["insertText"])
+    client.clock.seconds += 11
+    client.edit((0, 4), (0, 15), "other")
+    (settled,) = [fact for fact in client.facts if isinstance(fact, Settlement)]
+    assert (settled.horizon, settled.text) == (Horizon.S10, "completed()")
