@@ -7,7 +7,7 @@ kinds are told by the shape of the change and of its neighbours in the same noti
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -26,6 +26,8 @@ REMEMBERED_STATES = 512
 SLIDE = 64
 """Code points by which an ambiguous insertion or deletion is looked for beside the reported place."""
 RELOAD_LINES = 10
+FILTER_S = 1.0
+"""The time between the two halves of a replacement that an editor makes of an insertion and a deletion."""
 
 _ENTER = re.compile(r"[ \t]*\n[ \t]*(\n[ \t]*)?\Z")
 """The Enter key with the editor's indentation, possibly between two brackets."""
@@ -79,6 +81,15 @@ class Edit:
     text rotates to begin there."""
     kind: Kind = Kind.TYPING
     """Known once the whole notification is."""
+    instead: str = ""
+    """What was inserted right behind a deletion just before, to stand in its place."""
+
+    @property
+    def replacement(self) -> Edit:
+        """The insertion just before and this deletion as one edit."""
+        if not self.instead:
+            return self
+        return replace(self, text=self.instead, new_end=end_of(self.start, self.instead), instead="")
 
     def slid_to(self, start: Position) -> Edit:
         """Return the same edit as if made at another of its ``slides``."""
@@ -189,8 +200,33 @@ class Mirror:
         return "\n" if line + 1 < len(self.lines) else None
 
 
-def classify(edits: Sequence[Edit], changes: Sequence[Change], lines: int) -> None:
-    """Set the kind of each edit of one notification; ``lines`` is the document's length after it."""
+def classify(edits: Sequence[Edit], changes: Sequence[Change], lines: int, before: Edit | None) -> None:
+    """Set the kind of each edit of one notification.
+
+    ``lines`` is the document's length after it, ``before`` the last edit of the notification before.
+    """
+    _set_kinds(edits, changes, lines)
+    for earlier, edit in pairwise([before, *edits]):
+        if earlier and edit and (text := _filtered(earlier, edit)):
+            edit.instead = text
+            edit.kind = Kind.FORMAT if blank_apart(edit.removed, text) else Kind.BULK
+
+
+def _filtered(earlier: Edit, edit: Edit) -> str:
+    """Return what ``earlier`` inserted right behind the lines that ``edit`` deletes, else nothing.
+
+    So Neovim sends lines through a program (``gq``, ``!``): it reads the new ones in below the old, then
+    deletes those.
+    """
+    lines = edit.removed.endswith("\n") and not edit.text and earlier.text.count("\n") and not earlier.removed
+    if not lines or abs(edit.at - earlier.at) > FILTER_S:
+        return ""
+    if edit.end in earlier.slides:
+        return earlier.slid_to(edit.end).text
+    return earlier.text if edit.end == earlier.start else ""
+
+
+def _set_kinds(edits: Sequence[Edit], changes: Sequence[Change], lines: int) -> None:
     if not edits:
         return
     if edits[-1].seen and any(len(e.removed) > 1 or len(e.text) > 1 for e in edits):

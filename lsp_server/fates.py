@@ -83,7 +83,9 @@ class Followed:
         self._verdict: Verdict | None = None
         self._partial: Verdict | None = None
         self._fate: EventKind | None = None
-        self._shown_at: float | None = None
+        self._shown: Moment | None = None
+        """When the client said so, until that is recorded."""
+        self._told_shown = False
         self._told_accepted: Moment | None = None
         self._told_partial: tuple[Moment, int] | None = None
         self._taken_state: int | None = None
@@ -115,6 +117,8 @@ class Followed:
                 touched = self._disturb(edit, old)
             elif edit.kind in BY_HAND:
                 self._judge_typing(edit, old, before, Moment(now, edit.at))
+        elif known is None and not old.text and edit.removed and edit.kind not in BY_HAND:
+            self.span = carried_through(old, edit.replacement) or self.span
         if touched:
             self._touched_state = edit.state
             if edit.kind is Kind.UNDO:
@@ -135,7 +139,7 @@ class Followed:
     def _aligned(self, edit: Edit) -> Edit:
         """Return an ambiguous insertion or deletion as if it were made at the offer's place."""
         start, end = self.span.start, self.span.end
-        if not edit.slides or start <= edit.start <= end:
+        if not edit.slides or edit.instead or start <= edit.start <= end:
             return edit
         if start in edit.slides:
             return edit.slid_to(start)
@@ -190,7 +194,7 @@ class Followed:
             seen = at.now - self.since.now >= SEEN_S
             kind = EventKind.DIVERGED if seen else EventKind.UNSEEN
             self._verdict = Verdict(kind, at, TYPO_S, here.length if seen else None)
-            self.displayed = False
+            self._end_display(at)
 
     def _note_closers(self, edit: Edit, old: Span, before: Edit | None) -> None:
         """Remember brackets and quotes that the editor closed by itself."""
@@ -212,7 +216,7 @@ class Followed:
         elif old.start <= edit.start and edit.end <= old.end and blank_apart(edit.removed, edit.text):
             pass
         else:
-            self.span = carried_through(old, edit) or follow(
+            self.span = carried_through(old, edit.replacement) or follow(
                 old._replace(frozen=True), edit, self._growth(edit, trying=False)
             )
         if self.span.text == old.text and not (self.span.frozen and old.text):
@@ -271,9 +275,9 @@ class Followed:
         self._tell(EventKind.REJECTED, KnownBy.EXPLICIT, at.wall)
 
     def told_shown(self, at: Moment) -> None:
-        if self._shown_at is None:
-            self._shown_at = at.now
-            self._tell(EventKind.SHOWN, KnownBy.EXPLICIT, at.wall)
+        """The client displays the offer; recorded once it has stood long enough to be seen."""
+        if not self._told_shown:
+            self._shown, self._told_shown = at, True
 
     # -- display -------------------------------------------------------------------------------------
 
@@ -308,12 +312,24 @@ class Followed:
     def _withdraw(self, kind: EventKind, at: Moment) -> None:
         if self.displayed and self._verdict is None:
             self._verdict = Verdict(kind, at, REPORT_S)
+        self._end_display(at)
+
+    def _end_display(self, at: Moment) -> None:
         self.displayed = False
+        if at.now - self.since.now < SEEN_S:
+            self._shown = None  # the client drew it, and nobody can have seen it
+        self._flush_shown(at)
+
+    def _flush_shown(self, at: Moment) -> None:
+        if self._shown and at.now - self._shown.now >= SEEN_S:
+            self._tell(EventKind.SHOWN, KnownBy.EXPLICIT, self._shown.wall)
+            self._shown = None
 
     # -- time ----------------------------------------------------------------------------------------
 
     def tick(self, at: Moment) -> None:
         """Record what has been supposed for long enough."""
+        self._flush_shown(at)
         if self._partial and at.now - self._partial.since.now >= REPORT_S:
             self._flush_partial()
         if self._verdict and at.now - self._verdict.since.now >= self._verdict.wait:

@@ -39,6 +39,7 @@ class _Watched:
         self.cold: list[Followed] = []
         self.log: list[Edit] = []
         """Edits that the cold offers have not followed yet."""
+        self.last: Edit | None = None
 
     def add(self, followed: Followed) -> None:
         self.hot.append(followed)
@@ -148,7 +149,8 @@ class Outcomes:
             log.warning("lost track of %s; its offers are settled as they stand", document.uri)
             self.closed(document)
             return
-        classify(edits, changes, len(document.lines))
+        classify(edits, changes, len(document.lines), watched.last)
+        watched.last = edits[-1] if edits else watched.last
         touched = False
         for followed in sorted(watched.hot, key=lambda followed: not followed.displayed):
             went_through = self._advance(followed, edits, at.now)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tests.sessions.editor import Replacement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tests.sessions.editor import Editor, Ghost
 
@@ -30,9 +30,10 @@ ANSWERS = (
     "naïve_π + 'ß𝄞'",
 )
 BLOCKS = (
-    "find(key)\n    if found:\n        return found",
-    "start()\n    for row in rows:\n        row.close()",
+    "found = find(key)\n        if found:\n            return found",
+    "start()\n        for row in rows:\n            row.close()",
 )
+"""Below a line that opens a block in a function."""
 OTHERS = ("42", "None", "left @ right", "parse(line)", "'text'")
 PASTES = ("https://example.org/a/b?c=d", "alpha = beta\n    gamma = delta", "x, y, z, w = rows")
 
@@ -55,8 +56,10 @@ class Truth:
 
 
 class Developer:
-    def __init__(self, editor: Editor, seed: int) -> None:
+    def __init__(self, editor: Editor, seed: int, without: Sequence[str] = ()) -> None:
         self.editor = editor
+        self._without = without
+        """Scenes that are not played."""
         self.truths: list[Truth] = []
         self._random = random.Random(seed)
         self._lines = 0
@@ -65,7 +68,7 @@ class Developer:
 
     def work(self, offers: int) -> None:
         """Play scenes until there were ``offers`` offers, then let the last texts settle."""
-        scenes = [name for name in dir(self) if name.startswith("scene_")]
+        scenes = [name for name in dir(self) if name.startswith("scene_") and name not in self._without]
         bag: list[str] = []
         while len(self.truths) < offers:
             if not bag:
@@ -95,7 +98,7 @@ class Developer:
         self.editor.type(" + 1")
 
     def scene_accept_block(self) -> None:
-        truth, ghost = self._offer(self._random.choice(BLOCKS))
+        truth, ghost = self._offer(self._random.choice(BLOCKS), block=True)
         self.editor.wait(1)
         self._accept(ghost)
         self._stands(truth, "accepted", ghost.text)
@@ -234,7 +237,7 @@ class Developer:
     def scene_type_block(self) -> None:
         """Enter brings its indentation at once."""
         answer = self._random.choice(BLOCKS)
-        truth, _ = self._offer(answer)
+        truth, _ = self._offer(answer, block=True)
         self.editor.wait(0.3)
         first, *rest = answer.split("\n")
         self.editor.type(first)
@@ -307,7 +310,7 @@ class Developer:
         truth, _ = self._offer(self._answer())
         typed = "%" + self._random.choice(OTHERS)
         self.editor.type(typed, 0.08)
-        self._stands(truth, "unseen", typed, ours="ignored" if self.editor.reports else None)
+        self._stands(truth, "unseen", typed)
 
     def scene_supersede(self) -> None:
         first, second = self._random.sample(ANSWERS, 2)
@@ -457,8 +460,13 @@ class Developer:
 
     # -- the developer's hands
 
-    def _offer(self, answer: str) -> tuple[Truth, Ghost]:
+    def _offer(self, answer: str, *, block: bool = False) -> tuple[Truth, Ghost]:
         self._fresh_line()
+        if block:
+            self.editor.type("1")
+            self.editor.insert("\n    ")
+            self.editor.type("if ready:")
+            self.editor.insert("\n        ")
         ghost = self.editor.ask(answer)
         assert ghost is not None and ghost.text == answer
         return self._true(ghost.offer_id), ghost
@@ -483,8 +491,8 @@ class Developer:
         self.truths.append(truth)
         return truth
 
-    def _stands(self, truth: Truth, label: str, text: str, ours: str | None = None) -> None:
-        truth.label = ours or label
+    def _stands(self, truth: Truth, label: str, text: str) -> None:
+        truth.label = label
         truth.texts.append((self.editor.clock.now, text))
 
     def _accept(self, ghost: Ghost) -> None:

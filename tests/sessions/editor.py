@@ -143,7 +143,7 @@ class Editor:
             self.wire.command(ghost.offer_id)
         self.apply(Replacement(ghost.start, ghost.end, ghost.text))
         if command and not command_first:
-            self.clock.now += 0.01
+            self.wait(0.01)
             self.wire.command(ghost.offer_id)
 
     def accept_part(self, ghost: Ghost, length: int) -> None:

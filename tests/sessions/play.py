@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING
 from tests.sessions.developer import START, Developer
 from tests.sessions.direct import DirectWire
 from tests.sessions.editor import Clock, Editor
-from tests.sessions.score import score
+from tests.sessions.score import score, score_ledger
+from tests.sessions.served import ServedWire
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.sessions.score import Row
 
 
+NOT_SERVED = ("scene_hidden",)
+"""The server has no gate that keeps offers back."""
+
+
 def play(seed: int, offers: int, *, reports: bool) -> list[Row]:
-    """Return the scored offers of one session; odd seeds work in a file with CRLF line endings.
+    """Return the scored offers of one session, told by the facts that :class:`Outcomes` records.
+
+    Odd seeds work in a file with CRLF line endings.
 
     Raises:
         AssertionError: the server's document is not the editor's.
@@ -27,3 +36,20 @@ def play(seed: int, offers: int, *, reports: bool) -> list[Row]:
     wire.close()
     assert wire.document.source.replace("\r\n", "\n") == editor.text
     return score(wire.facts, developer.truths)
+
+
+def play_served(seed: int, offers: int, home: Path, *, reports: bool) -> list[Row]:
+    """The same through the whole server, told by the ledger in ``home``.
+
+    Raises:
+        AssertionError: the server's document is not the editor's, or the ledger has other offers.
+    """
+    clock = Clock()
+    wire = ServedWire(f"file:///session_{seed}.py", START, clock, home, crlf=seed % 2 == 1)
+    editor = Editor(wire, clock, START, reports)
+    developer = Developer(editor, seed, NOT_SERVED)
+    developer.work(offers)
+    text = wire.text
+    wire.close()
+    assert text.replace("\r\n", "\n") == editor.text
+    return score_ledger(wire.ledger_path, developer.truths)
