@@ -21,7 +21,9 @@ class Scene:
         self.now, self.wall = self.now + seconds, self.wall + seconds
         self.outcomes.tick()
 
-    def offer(self, offer_id: str, text: str, column: int, prompt: Prompt, *, line: int = 0, replaced: int = 0):
+    def offer(
+        self, offer_id: str, text: str, column: int, prompt: Prompt, *, line: int = 0, replaced: int = 0
+    ) -> None:
         place = (self.wall, "file:///a.py", "", "python", line, column, text, replaced)
         fact = Offered(offer_id, "s", *place, prompt, "", "m", None, (), None, False, Served.MODEL, 1.0)
         self.outcomes.offered(fact, self.document)
