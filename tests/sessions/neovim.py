@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -65,8 +66,13 @@ class Neovim:
 
     def __init__(self, project: Path, server: list[str]) -> None:
         self.project = project
-        arguments = [neovim_program(), "--clean", "--headless", "--embed", "-n"]
-        self._nvim = pynvim.attach("child", argv=arguments)
+        socket = project.parent / "nvim.sock"
+        arguments = [neovim_program(), "--clean", "--headless", "-n", "--listen", str(socket)]
+        silent = subprocess.DEVNULL
+        # Not pynvim's own child: it leaves the process to the garbage collector.
+        self._process = subprocess.Popen(arguments, stdin=silent, stdout=silent, stderr=silent)
+        self._until(socket.exists)
+        self._nvim = pynvim.attach("socket", path=str(socket))
         self._nvim.exec_lua(CONFIGURE, server, str(project))
 
     def open(self, file: str, text: str) -> None:
@@ -123,6 +129,7 @@ class Neovim:
             " vim.wait(10000, function() return client:is_stopped() end)"
         )
         self._nvim.command("qa!", async_=True)
+        self._process.wait(PATIENCE_S)
         self._nvim.close()
 
     def _until(self, holds: Callable[[], bool], instead: Callable[[], Any] = lambda: "") -> None:
