@@ -21,8 +21,6 @@ from lsp_server.demo_scenes import Editor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Start = Callable[..., Served]
-
 SOURCE = "def add(first, second):\n    return first + second\n\n\nprint(add(1, 2))\nprint(add(3, "
 LONG = "".join(f"value_{number} = compute({number}, 'some text')\n" for number in range(400)) + "total = "
 GONE_S = 2.0
@@ -50,6 +48,10 @@ class Served(Client):
 
     def edit(self, text: str, name: str) -> Editor:
         return Editor(self, f"untitled:{name}", text, len(text))
+
+
+if TYPE_CHECKING:
+    Start = Callable[..., Served]
 
 
 def ghost_text(editor: Editor) -> str:
