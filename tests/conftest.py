@@ -39,7 +39,7 @@ def home(models_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(scope="session")
 def smollm(models_home: Path) -> Path:
-    """SmolLM2-135M: small and quick, without FIM tokens; for tests where the model's quality does not matter."""
+    """SmolLM2-135M: small and quick, without FIM tokens; where the quality does not matter."""
     return model_file(models_home / "models", "smollm2-135m-instruct-q4_1.gguf", "smollm2-135m")
 
 
