@@ -73,7 +73,7 @@ class FactRows:
             " after_event) VALUES (?, ?, ?, ?, ?, ?, ?)",
             self._settlements,
         )
-        return rows - {None}
+        return {row for row in rows if row is not None}
 
     def rolled_back(self) -> None:
         """Forget the ids that the transaction would have made."""

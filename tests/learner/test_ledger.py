@@ -254,7 +254,12 @@ def test_a_ledger_that_became_read_only_is_written_once_it_no_longer_is(
 
     monkeypatch.setattr("learner.ledger.connect", connect_read_only)
     troubles: list[str] = []
-    ledger = Ledger.open(ledger_path, on_trouble=lambda message: (troubles.append(message), mended.set()))
+
+    def on_trouble(message: str) -> None:
+        troubles.append(message)
+        mended.set()
+
+    ledger = Ledger.open(ledger_path, on_trouble=on_trouble)
     ledger.record(offered())
     assert ledger.flush(60) and ledger.close()
     assert outcomes(ledger_path) == {"o1": "unseen"}
