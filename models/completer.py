@@ -104,7 +104,8 @@ class Completer:
 
     def _choose(self, request: Request) -> tuple[Encoded, bool]:
         """Return the prompt to continue, and whether it is the request's near one."""
-        limit = self._context.shape.cells - _RESERVE - request.max_tokens
+        cells = self._context.shape.cells
+        limit = max(cells - _RESERVE - request.max_tokens, cells // 2)
         prompt = encode(request.prompt, self._model.vocabulary, limit)
         if request.near is None or request.purpose is Purpose.WARM:
             return prompt, False
