@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from contextlib import suppress
 from io import FileIO, TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -39,8 +40,9 @@ INVOKED = 1
 INCREMENTAL = 2
 """LSP's ``TextDocumentSyncKind.Incremental``."""
 COMMANDS = ("nightschool.accepted", "nightschool.snooze", "nightschool.status")
-CLOSE_S, LEDGER_S = 1.5, 0.4
-"""A client that has gone waits for nothing: all is closed within two seconds."""
+CLOSE_S, GONE_S = 1.2, 1.9
+"""A client that has gone waits for nothing: all is closed within two seconds, and what the rest leaves of
+them belongs to the ledger, whose last facts come as the documents close."""
 
 if TYPE_CHECKING:
     Form = Callable[[Offer, PositionEncoding], Params]
@@ -283,12 +285,16 @@ async def _serve(home: Home, model: str | None, stdin: BinaryIO, stdout: int) ->
     ledger = Ledger.open(home.ledger, on_trouble=on_trouble)
     outside = Surroundings(home, ChildEngine, ledger.record, model, use_privacy=ledger.use_privacy)
     server = Server(connection, outside, reporter)
+    with suppress(NotImplementedError):  # Windows has no such signal to handle
+        # An editor that loses patience terminates its servers: the record is still to be written.
+        loop.add_signal_handler(signal.SIGTERM, server.ended.set)
     try:
         await serve(connection, stdin, server.ended)
     finally:
+        leave_at = loop.time() + GONE_S
         with suppress(TimeoutError):
             await asyncio.wait_for(server.close(), CLOSE_S)
-        await asyncio.to_thread(ledger.close, LEDGER_S)
+        await asyncio.to_thread(ledger.close, leave_at - loop.time())
     return server.exit_code
 
 

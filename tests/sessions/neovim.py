@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pynvim
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class Neovim:
 
     def quit(self) -> None:
         """Stop the server as a user's ``:qa!`` does, and wait until both have gone."""
+        servers = psutil.Process(self._process.pid).children(recursive=True)
         self._nvim.exec_lua(
             "local client = vim.lsp.get_clients()[1] client:stop()"
             " vim.wait(10000, function() return client:is_stopped() end)"
@@ -131,6 +133,9 @@ class Neovim:
         self._nvim.command("qa!", async_=True)
         self._process.wait(PATIENCE_S)
         self._nvim.close()
+        # The client counts it as stopped before the ledger has its last facts.
+        _, left = psutil.wait_procs(servers, PATIENCE_S)
+        assert not left
 
     def _until(self, holds: Callable[[], bool], instead: Callable[[], Any] = lambda: "") -> None:
         end = time.monotonic() + PATIENCE_S
