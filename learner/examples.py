@@ -1,0 +1,97 @@
+"""What a night learns from: examples, the lesson they make, and how much of what goes into one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from models.engine import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from models.prompt import Prompt
+
+
+class Source(StrEnum):
+    OUTCOME = "outcome"
+    """What became of an offer."""
+    REPOSITORY = "repository"
+    """A cursor in the developer's own files."""
+    REPLAY = "replay"
+    """A cursor in generic code, against forgetting."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and what should follow its cursor."""
+
+    prompt: Prompt
+    """As it is served: outcomes have the one that was, repository and replay the current file's alone."""
+    target: str
+    """What should follow the cursor; what the engine would have stopped after is cut off."""
+    weight: float
+    """How much it counts, above 0 and at most 1; from ``learner.labels`` for outcomes."""
+    source: Source
+    file: str
+    """URI (outcomes) or path: examples of one file are no independent evidence."""
+    at: float
+    """Unix time of the offer (outcomes), of the file's last change (repository), 0 for replay."""
+    ends: bool = True
+    """The completion ends after ``target``: the model's end token is trained too."""
+    stop: Stop = Stop.LINE
+    """How it is asked for."""
+    indent: int = 0
+    """For :attr:`Stop.BLOCK`, as :attr:`models.engine.Request.indent`."""
+    offer_id: str = ""
+    """Of an outcome, else empty."""
+    rejected: str = ""
+    """What was offered here and not wanted, cut as ``target`` is; empty for none."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one night has to learn from."""
+
+    training: tuple[Example, ...]
+    """By weight of evidence: outcomes newest first, then repository, then replay."""
+    exam: tuple[Example, ...]
+    """The newest outcomes, oldest first; none is trained on, nor is any text around them."""
+    outcomes: int
+    """Outcomes that were looked at, whether they teach anything or not."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """How many candidates were left out, by reason."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How a lesson is put together."""
+
+    outcomes: int = 3000
+    """At most so many outcomes are trained on, the newest."""
+    exam_share: float = 0.2
+    """The share of the outcomes, the newest, that is only examined on."""
+    exam_least: int = 20
+    """At least so many, however few there are."""
+    exam_most: int = 200
+    repository: int = 1000
+    """Examples from the developer's files."""
+    replay_share: float = 0.25
+    """Of all training examples, the share that is generic code."""
+    file_share: float = 0.2
+    """No file gives more than this share of the examples of its source (but always ten)."""
+    since: float = 0.0
+    """Outcomes before this unix time are left out."""
+    projects: tuple[Path, ...] = ()
+    """Folders to draw repository examples from, besides the projects of the ledger's outcomes."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("exam_share", "replay_share", "file_share"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, but must be from 0 to below 1")
+        for name in ("outcomes", "exam_least", "exam_most", "repository"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, but must not be negative")
