@@ -27,11 +27,11 @@ from projects import REPORTING, fetch
 from report import RESULTS, SCRATCH, Figure, append_row, publish, read_rows
 from rich.console import Console
 
+from learner.place import place_at
 from learner.privacy import PrivacyFilter
 from lsp_server.context import Context
 from lsp_server.declined import Declined
 from lsp_server.documents import Point, Workspace
-from lsp_server.place import place_at
 from lsp_server.trim import trim
 from models.engine import EngineOptions, Request
 from models.supervisor import ChildEngine
@@ -146,7 +146,8 @@ async def complete(
     completion = await engine.complete(Request(prompt, max_tokens=max_tokens))
     assert completion is not None, "nothing else asks this engine"
     candidate = completion.candidates[0]
-    text = trim(candidate.text, place_at(document, point), truncated=candidate.stopped_by == "length")
+    place = place_at(document.lines, point.line, point.column, document.language_id)
+    text = trim(candidate.text, place, truncated=candidate.stopped_by == "length")
     offered = "" if isinstance(text, Declined) else text
     return {"text": offered, "raw": candidate.text, **asdict(completion.timings)}
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from learner.privacy import PrivacyFilter
-from lsp_server.context import Budget, Context
+from learner.window import Budget
+from lsp_server.context import Context
 from lsp_server.documents import Point, Workspace
 
 if TYPE_CHECKING:

@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from learner.place import indent_of
+from learner.window import NEAR, Budget, cursor_prompt
 from lsp_server.index import Index
 from lsp_server.pieces import Finder, Question, merged
-from lsp_server.place import indent_of
 from lsp_server.ring import Ring
-from lsp_server.window import NEAR, Budget, Window
-from models.prompt import Chunk, Prompt
+from lsp_server.window import Window
+from models.prompt import Chunk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from learner.privacy import PrivacyFilter
     from lsp_server.documents import Change, Document, Point, Workspace
     from lsp_server.pieces import Piece
-
-__all__ = ["Budget", "Context"]
+    from models.prompt import Prompt
 
 FAR = 40
 """Lines from which a cursor is elsewhere, even within one block."""
@@ -73,13 +73,14 @@ class Context:
         return self._prompt(document, point, window, ())
 
     def _prompt(self, document: Document, point: Point, window: Window, chunks: tuple[Chunk, ...]) -> Prompt:
-        above, below = window.around(document, point)
-        prefix, suffix = self._privacy.redact_parts("".join(above), "".join(below))
-        line, most = document.lines[point.line], window.budget.line_chars
         folder = self._workspace.folder_of(document)
-        return Prompt(
-            prefix=prefix + line[max(0, point.column - most) : point.column],
-            suffix=line[point.column : point.column + most] + suffix,
+        return cursor_prompt(
+            document.lines,
+            point.line,
+            point.column,
+            window.first_at(document, point),
+            window.budget,
+            self._privacy,
             path=_relative(document.path, folder),
             repository=folder.name if folder else "",
             chunks=chunks,

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from learner.place import indent_of
 from lsp_server.identifiers import names
-from lsp_server.place import indent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

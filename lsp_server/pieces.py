@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from learner.privacy import PrivacyFilter
+    from learner.window import Budget
     from lsp_server.index import Hit, Index
-    from lsp_server.window import Budget
 
 NEAR = 10
 """Lines before the cursor that a search goes by."""

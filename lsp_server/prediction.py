@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from learner.facts import Offered, Served
+from learner.languages import opens_block
+from learner.place import place_at, stop_for
 from lsp_server.declined import Declined
-from lsp_server.languages import opens_block
-from lsp_server.place import place_at, stop_for
 from lsp_server.recent import Prediction, key_of
 from lsp_server.trim import trim
 from models.engine import Purpose, Request, Stop
@@ -18,8 +18,8 @@ from models.engine import Purpose, Request, Stop
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from learner.place import Place
     from lsp_server.documents import Document, Point
-    from lsp_server.place import Place
     from lsp_server.recent import Key, Recent
     from lsp_server.settings import Settings
     from models.engine import Completion, Engine
@@ -50,7 +50,8 @@ class Scene:
 
     @cached_property
     def place(self) -> Place:
-        return place_at(self.document, self.point)
+        document, point = self.document, self.point
+        return place_at(document.lines, point.line, point.column, document.language_id)
 
     def after(self, text: str) -> Scene:
         """Return the scene once ``text`` is inserted at the cursor."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from lsp_server.window import Budget
+from learner.window import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from learner.languages import PAIRS, lex, unclosed_after
+from learner.place import indent_of, stop_for
 from lsp_server.declined import Declined
-from lsp_server.languages import PAIRS, lex, unclosed_after
-from lsp_server.place import indent_of, stop_for
 from models.engine import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lsp_server.languages import Lexed, Region
-    from lsp_server.place import Place
+    from learner.languages import Lexed, Region
+    from learner.place import Place
 
 REPEAT_CHARS = 5
 """A line this long that repeats the one above is a loop; ``end`` and ``fi`` may follow themselves."""

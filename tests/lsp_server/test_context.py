@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learner.privacy import PrivacyFilter
-from lsp_server.context import FAR, Budget, Context, enclosing_block
+from learner.window import NEAR, Budget, cursor_prompt
+from lsp_server.context import FAR, Context, enclosing_block
 from lsp_server.documents import Document, Point, Workspace
-from lsp_server.window import NEAR, Window
+from lsp_server.window import Window
 from models.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -146,7 +147,19 @@ def test_a_window_is_the_text_next_to_the_cursor_and_keeps_to_its_budget(
     document, window = Document("untitled:a", "".join("x" * width + "\n" for width in widths)), Window(budget)
     for row in rows:
         row = min(row, len(document.lines) - 1)
-        above, below = window.around(document, Point(row, 0))
+        prompt = cursor_prompt(
+            document.lines,
+            row,
+            0,
+            window.first_at(document, Point(row, 0)),
+            budget,
+            PrivacyFilter(()),
+            path="a",
+            repository="",
+        )
+        above = prompt.prefix.splitlines(keepends=True)
+        here, *below = prompt.suffix.splitlines(keepends=True) or [""]
+        assert here == document.lines[row]
         assert above == document.lines[row - len(above) : row]
         assert below == document.lines[row + 1 : row + 1 + len(below)]
         assert len(above) <= 20 and sum(map(len, above)) <= 400

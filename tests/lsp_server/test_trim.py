@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from learner.place import Place
 from lsp_server.declined import Declined
-from lsp_server.place import Place
 from lsp_server.trim import trim
 
 

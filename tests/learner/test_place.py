@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from lsp_server.documents import Document, Point
-from lsp_server.place import ABOVE, BELOW, WIDTH, Place, in_comment, place_at, stop_for
+from learner.place import ABOVE, BELOW, WIDTH, Place, in_comment, place_at, stop_for
 from models.engine import Stop
 
 
 def place(text: str, language: str = "python") -> Place:
     head, tail = text.split("|")
-    row = head.count("\n")
-    document = Document("untitled:a", head + tail, language_id=language)
-    return place_at(document, Point(row, len(head) - head.rfind("\n") - 1))
+    lines = (head + tail).splitlines(keepends=True) or [""]
+    return place_at(lines, head.count("\n"), len(head) - head.rfind("\n") - 1, language)
 
 
 @pytest.mark.parametrize(
@@ -108,15 +106,13 @@ def test_a_window_that_begins_within_a_docstring_begins_at_the_next_line_at_the_
 
 
 def test_a_place_is_bounded_whatever_the_file() -> None:
-    document = Document(
-        "untitled:a", "x" * 100_000 + "\n" + ("y" * 100_000 + "\n") * 500, language_id="python"
-    )
-    found = place_at(document, Point(300, 50_000))
+    lines = ["x" * 100_000 + "\n", *["y" * 100_000 + "\n"] * 500]
+    found = place_at(lines, 300, 50_000, "python")
     assert len(found.before) == len(found.after) == WIDTH
     assert len(found.above) == ABOVE and len(found.below) == BELOW
     assert max(map(len, [*found.above, *found.below])) <= WIDTH
 
 
 def test_lines_have_no_endings() -> None:
-    document = Document("untitled:a", "a\r\nb\r\nc\r\n", language_id="python")
-    assert place_at(document, Point(1, 1)) == Place("b", "", ["a"], ["c", ""], "python")
+    found = place_at(["a\r\n", "b\r\n", "c\r\n", ""], 1, 1, "python")
+    assert found == Place("b", "", ["a"], ["c", ""], "python")

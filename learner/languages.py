@@ -1,4 +1,4 @@
-"""What the server knows of each language's surface: comments, strings, brackets and what opens a block."""
+"""What is known of each language's surface: comments, strings, brackets and what opens a block."""
 
 from __future__ import annotations
 

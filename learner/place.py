@@ -8,13 +8,11 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from lsp_server.languages import PAIRS, Lexed, Region, Syntax, lex, opens_block, syntax_of
+from learner.languages import PAIRS, Lexed, Region, Syntax, lex, opens_block, syntax_of
 from models.engine import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from lsp_server.documents import Document, Point
 
 ABOVE, BELOW = 200, 40
 """How many lines around the cursor are looked at."""
@@ -52,18 +50,20 @@ class Place:
         return lex(self.left, self.syntax)
 
 
-def place_at(document: Document, point: Point) -> Place:
-    """Return what stands around ``point``, which lies within the document."""
-    lines, here = document.lines, point.line
+def place_at(lines: Sequence[str], here: int, column: int, language: str) -> Place:
+    """Return what stands around the cursor before ``column`` (code points) of line ``here``.
+
+    ``lines`` are a text's, with their endings; ``language`` is an LSP language id.
+    """
     first = max(0, here - ABOVE)
     above = [_bare(line) for line in lines[first:here]]
     line = lines[here].rstrip("\r\n") if here < len(lines) else ""
     return Place(
-        before=line[max(0, point.column - WIDTH) : point.column],
-        after=line[point.column : point.column + WIDTH],
+        before=line[max(0, column - WIDTH) : column],
+        after=line[column : column + WIDTH],
         above=above if first == 0 else _from_outermost(above),
         below=[_bare(line) for line in lines[here + 1 : here + 1 + BELOW]],
-        language=document.language_id,
+        language=language,
     )
 
 
