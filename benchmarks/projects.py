@@ -53,8 +53,22 @@ REPORTING = (
         "2026-04-11",
     ),
 )
-"""For figures. (qwenpaw was called copaw before, first uploaded on 2026-02-12.) mistral-vibe and nanobot-ai
-were used while building, and so are in none."""
+"""For figures. (qwenpaw was called copaw before, first uploaded on 2026-02-12.)"""
+DEVELOPMENT = (
+    Project(
+        "mistral-vibe",
+        "3.0.3",
+        "28a2b1f6ae8580853492f2d1aca883901fc4dc062ce484a6057acc0a0bf38521",
+        "2025-11-17",
+    ),
+    Project(
+        "nanobot-ai",
+        "0.3.5",
+        "8cfbfb7e90473f32364b6692ab0bb82bf51688f03624eb436b3459b2d4941b98",
+        "2026-02-13",
+    ),
+)
+"""For choosing settings: used while building, and so in no figure that is reported."""
 SPARE = Project(
     "ouroboros-ai",
     "0.59.9",
@@ -112,7 +126,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dates", action="store_true", help="ask the package index for the first uploads")
     options = parser.parse_args()
-    for project in (*REPORTING, SPARE):
+    for project in (*REPORTING, SPARE, *DEVELOPMENT):
         if options.dates:
             print(project.name, first_upload(project))
         else:
