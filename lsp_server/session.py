@@ -20,6 +20,7 @@ from lsp_server.debounce import Debounce
 from lsp_server.declined import Declined
 from lsp_server.documents import Document, Point, Workspace
 from lsp_server.engine_host import EngineHost
+from lsp_server.home_watch import HomeWatch
 from lsp_server.idle import QUIET_S, Idle
 from lsp_server.outcomes import Outcomes
 from lsp_server.permission import Permission
@@ -92,6 +93,9 @@ class Session:
         """Set while the client does something."""
         self._ticking: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
+        self._watch = HomeWatch(outside.home, asyncio.get_running_loop(), self._follow_soon)
+        self._waking: asyncio.TimerHandle | None = None
+        """Ends the snooze."""
         self._use_privacy = outside.use_privacy
         self._use_privacy(self._privacy)
         outside.record(SessionFact(session_id, outside.now(), client, __version__, os.getpid()))
@@ -188,7 +192,7 @@ class Session:
     def configure(self, settings: Settings) -> None:
         ignore_changed = settings.ignore != self._permission.settings.ignore
         self._host.look_again()
-        self._following = asyncio.create_task(self.follow())
+        self._follow_soon()
         self._permission.change(settings)
         self._context.use_budget(settings.context)
         self._recent.clear()
@@ -198,8 +202,13 @@ class Session:
 
     def snooze(self, minutes: float | None) -> None:
         """Keep silent for ``minutes`` (the setting's, if None); 0 ends it."""
-        self._permission.snooze(self._permission.settings.snooze_minutes if minutes is None else minutes)
+        minutes = self._permission.settings.snooze_minutes if minutes is None else minutes
+        if self._waking is not None:
+            self._waking.cancel()
+        self._permission.snooze(minutes)
         self._silence_if_off()
+        if minutes > 0:
+            self._waking = asyncio.get_running_loop().call_later(60 * minutes, self.snooze, 0)
 
     def status(self) -> dict[str, Any]:
         shown = self._reporter.status or Status()
@@ -229,20 +238,26 @@ class Session:
 
     def start(self) -> None:
         self._context.use_folders(self._privacy)
+        self._watch.start()
         self._ticking = asyncio.create_task(self._tick())
 
     async def close(self) -> None:
         """Settle the offers and end the engine; within two seconds, whatever hangs."""
-        if self._ticking is not None:
-            self._ticking.cancel()
+        for each in (self._ticking, self._following, self._waking):
+            if each is not None:
+                each.cancel()
+        self._watch.close()
         self._completer.stop()
         self._idle.stop()
         self._outcomes.shutdown()
         await self._host.close()
         await asyncio.to_thread(self._context.close)
 
+    def _follow_soon(self) -> None:
+        self._following = asyncio.create_task(self.follow())
+
     async def _tick(self) -> None:
-        """See to the engine, let time settle the offers, and tell when a snooze ends.
+        """See to the engine, where no watcher could, and let time settle the offers.
 
         Each second while something happens, then more and more seldom: nobody may notice an idle server.
         """

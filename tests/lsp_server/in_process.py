@@ -41,6 +41,7 @@ class Client:
         self.clock = Clock()
         self.facts: list[Fact] = []
         self.received: list[dict[str, Any]] = []
+        self._arrived = asyncio.Event()
         self._last_id = 0
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._connection = Connection(self._take)
@@ -136,6 +137,13 @@ class Client:
     def notified(self, method: str) -> list[Any]:
         return [message["params"] for message in self.received if message.get("method") == method]
 
+    async def until_status(self, state: str) -> None:
+        """Wait until the server is said to be in ``state``."""
+        async with asyncio.timeout(20):
+            while self.notified("nightschool/status")[-1]["state"] != state:
+                self._arrived.clear()
+                await self._arrived.wait()
+
     def text(self, uri: str = URI) -> str:
         document = self.server.session.workspace.get(uri)
         assert document is not None
@@ -146,6 +154,7 @@ class Client:
         assert header == b"Content-Length: %d" % len(body)
         message = json.loads(body)
         self.received.append(message)
+        self._arrived.set()
         if "method" not in message and message["id"] in self._answers:
             self._answers[message["id"]].set_result(message)
 

@@ -162,7 +162,7 @@ async def test_without_a_model_it_says_so_once_and_starts_when_the_model_arrives
     await client.server.session.follow()
     (message,) = client.notified("window/showMessage")
     assert "nightschool model get qwen2.5-coder-1.5b" in message["message"]
-    (home / "models").mkdir(parents=True)
+    (home / "models").mkdir(parents=True, exist_ok=True)
     model_in(home).rename(home / "models" / "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf")
     await client.server.session.follow()
     assert await client.texts(0, 4) == ["completed()"]
