@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+from learner.distance import edit_distance, kept_chars
 from learner.facts import Event, EventKind, Horizon, KnownBy, Settlement
 from lsp_server.anchors import Growth, Position, Span, end_of, follow
 from lsp_server.disturbance import carried_through
 from lsp_server.edits import BURST, BY_HAND, PAIRS, Edit, Kind, is_key
 from lsp_server.matching import Match, blank_apart, ends_word, match
-from lsp_server.settling import edit_distance, kept_chars
 
 if TYPE_CHECKING:
     from collections.abc import Callable

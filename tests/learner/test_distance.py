@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_server.settling import LONGEST, edit_distance, kept_chars
+from learner.distance import LONGEST, edit_distance, kept_chars
 
 texts = st.text(alphabet="ab(π\n", max_size=40)
 
