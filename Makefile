@@ -34,10 +34,13 @@ models: $(INSTALLED)
 	done
 
 # The tests' editor; NVIM_PROGRAM names another one.
-nvim: .bench/nvim/bin/nvim
+nvim: .bench/nvim/bin/nvim .bench/nvim-0.11/bin/nvim
 
 .bench/nvim/bin/nvim:
 	editor-clients/install-nvim.sh .bench/nvim
+
+.bench/nvim-0.11/bin/nvim:
+	editor-clients/install-nvim-0.11.sh .bench/nvim-0.11
 
 # llama-cpp-python is compiled on the first installation, some minutes; pip keeps the result.
 $(INSTALLED): pyproject.toml constraints.txt
