@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learner.examples import Example, Source
+from learner.give_way import Reason
 from models.engine import Stop
 from models.home import private_directory, private_opener
 from models.prompt import Chunk, Prompt
@@ -63,8 +64,8 @@ class TrainingOptions:
     """The time for everything, loading included; fewer examples are taken where more do not fit."""
     memory_mb: int = 6000
     """The process' peak memory; kept prompt states have what the model leaves of it."""
-    give_way: bool = True
-    """Pause while the developer types, on battery, when hot or short of memory."""
+    give_way: tuple[Reason, ...] = tuple(Reason)
+    """What makes training pause."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -169,8 +170,9 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class Stopped:
-    """Training was told to stop, and did; the same job goes on from here."""
+    """Training was interrupted; the same job goes on from here."""
 
+    reason: str
     done: int
     total: int
 
@@ -227,11 +229,12 @@ def read_job(files: JobFiles) -> Job:
     """
     try:
         content = json.loads(files.job.read_text("utf-8"))
-        options = TrainingOptions(**content.pop("options"))
+        options = content.pop("options")
+        give_way = tuple(Reason(name) for name in options["give_way"])
         paths = {
             name: Path(content[name]) if content[name] else None for name in ("model", "start", "typing")
         }
-        return Job(**{**content, **paths, "options": options})
+        return Job(**{**content, **paths, "options": TrainingOptions(**{**options, "give_way": give_way})})
     except FileNotFoundError:
         raise JobError(f"{files.root} holds no job ({files.job.name}); nightschool train makes one") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
