@@ -51,6 +51,11 @@ class Home:
     def log(self) -> Path:
         return self.root / "server.log"
 
+    @property
+    def typing(self) -> Path:
+        """An empty file; the time of its last change is that of the last keystroke in any editor."""
+        return self.root / "typing"
+
 
 def private_directory(path: Path) -> Path:
     """Create ``path`` and its parents with mode 0700 where missing; return it."""
