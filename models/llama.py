@@ -199,7 +199,7 @@ class ContextShape:
     threads: int
     batch: int = 512
     """Rows in one call; llama.cpp aborts the process on a longer batch."""
-    ubatch: int = 32
+    ubatch: int = 128
     """Rows computed at once: an abort loses at most these."""
     flash: bool = True
 
