@@ -1,0 +1,293 @@
+"""A decoder for the Llama and Qwen2 architectures on a GGUF's weights: prompts are kept, completions trained.
+
+An adapter acts from the trigger on, so a prompt's state is the base model's: it is computed once, without
+gradient, and so is what lies below the lowest adapted layer. Modules have the names of the GGUF's tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import rms_norm, silu
+
+from learner.night.attention import Rotation, after, within
+from learner.night.lora import adapter_off
+from learner.night.weights import Weights
+from models.catalogue import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from learner.night.lora import LoraShape
+    from learner.night.weights import Architecture, Table
+
+Pair = tuple[Sequence[int], Sequence[int]]
+"""A prompt (every token before the trigger), and its completion (the trigger and the target but its last)."""
+
+_PACK_ROWS = 1024
+"""Tokens that go through the prompt pass together; only a single longer prompt has more."""
+_MLP_ROWS = 1024
+"""Rows that go through a feed-forward network at once without gradient: bounds a long prompt's memory."""
+
+
+@dataclass(frozen=True)
+class PromptState:
+    """What training a completion needs of everything that no adapter changes."""
+
+    keys: Tensor
+    """(trained layers, kv_heads, prompt length, head_dim), in the weights' dtype."""
+    values: Tensor
+    """As ``keys``."""
+    entry: Tensor
+    """The completion's hidden state before the first trained layer, (completion length, width), float32."""
+    base: Tensor
+    """The completion's final hidden state without any adapter, (completion length, width), in the weights'
+    dtype: :meth:`Network.logits` makes the base's logits of it."""
+
+    @property
+    def bytes(self) -> int:
+        return sum(tensor.nbytes for tensor in (self.keys, self.values, self.entry, self.base))
+
+    @property
+    def length(self) -> int:
+        """The completion's tokens."""
+        return len(self.entry)
+
+
+class Norm(nn.Module):
+    """RMSNorm (arXiv 1910.07467) from the float32 residual stream to the weights' dtype."""
+
+    def __init__(self, width: int, epsilon: float, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(width, dtype=torch.float32), requires_grad=False)
+        self._epsilon, self._dtype = epsilon, dtype
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return rms_norm(hidden, self.weight.shape, self.weight, self._epsilon).to(self._dtype)
+
+
+class Block(nn.Module):
+    """One layer; the residual stream is float32, the multiplications are in the weights' dtype."""
+
+    def __init__(self, shape: Architecture, dtype: torch.dtype, *, qkv_bias: bool) -> None:
+        super().__init__()
+        queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
+        self._head_dim = shape.head_dim
+        self.attn_norm = Norm(shape.width, shape.epsilon, dtype)
+        self.attn_q = nn.Linear(shape.width, queries, bias=qkv_bias, dtype=dtype)
+        self.attn_k = nn.Linear(shape.width, keys, bias=qkv_bias, dtype=dtype)
+        self.attn_v = nn.Linear(shape.width, keys, bias=qkv_bias, dtype=dtype)
+        self.attn_output = nn.Linear(queries, shape.width, bias=False, dtype=dtype)
+        self.ffn_norm = Norm(shape.width, shape.epsilon, dtype)
+        self.ffn_gate = nn.Linear(shape.width, shape.feed_forward, bias=False, dtype=dtype)
+        self.ffn_up = nn.Linear(shape.width, shape.feed_forward, bias=False, dtype=dtype)
+        self.ffn_down = nn.Linear(shape.feed_forward, shape.width, bias=False, dtype=dtype)
+
+    def keys_values(self, normed: Tensor, rotation: Rotation) -> tuple[Tensor, Tensor]:
+        """Return rotated keys and values, (rows, kv_heads, head_dim) each."""
+        keys = self.attn_k(normed).unflatten(-1, (-1, self._head_dim))
+        return rotation(keys), self.attn_v(normed).unflatten(-1, (-1, self._head_dim))
+
+    def queries(self, normed: Tensor, rotation: Rotation) -> Tensor:
+        """Return rotated queries, (rows, heads, head_dim)."""
+        return rotation(self.attn_q(normed).unflatten(-1, (-1, self._head_dim)))
+
+    def after(
+        self,
+        hidden: Tensor,
+        rotation: Rotation,
+        lengths: Sequence[int],
+        prompts: Sequence[tuple[Tensor, Tensor]],
+    ) -> Tensor:
+        """Take packed completions, (rows, width), through the layer, each after its prompt."""
+        normed = self.attn_norm(hidden)
+        keys, values = self.keys_values(normed, rotation)
+        return self.finish(hidden, after(self.queries(normed, rotation), keys, values, lengths, prompts))
+
+    def finish(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """Return the layer's output, (rows, width), from its input and what its heads attended to."""
+        hidden = hidden + self.attn_output(attended)
+        if torch.is_grad_enabled() or len(hidden) <= _MLP_ROWS:
+            return hidden + self._feed_forward(hidden)
+        return torch.cat([part + self._feed_forward(part) for part in hidden.split(_MLP_ROWS)])
+
+    def _feed_forward(self, hidden: Tensor) -> Tensor:
+        normed = self.ffn_norm(hidden)
+        return self.ffn_down(silu(self.ffn_gate(normed)) * self.ffn_up(normed))
+
+
+class Network(nn.Module):
+    """The model; frozen, but for what :mod:`learner.night.lora` attaches."""
+
+    def __init__(self, shape: Architecture, embedding: Table, dtype: torch.dtype, *, qkv_bias: bool) -> None:
+        super().__init__()
+        self.shape, self.dtype = shape, dtype
+        self.adapter: LoraShape | None = None
+        """The shape of the adapter that :func:`learner.night.lora.attach` put in."""
+        self._embedding = embedding
+        self.blk = nn.ModuleList(Block(shape, dtype, qkv_bias=qkv_bias) for _ in range(shape.layers))
+        self.output_norm = Norm(shape.width, shape.epsilon, dtype)
+        self.output = nn.Linear(shape.width, embedding.height, bias=False, dtype=dtype)
+
+    @property
+    def device(self) -> torch.device:
+        return self.output.weight.device
+
+    @property
+    def first_trained(self) -> int:
+        """The lowest layer that the adapter acts on; 0 without one."""
+        return min(self.adapter.layers) if self.adapter else 0
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return the next token's logits, (rows, vocabulary) in float32, from final hidden states."""
+        return self.output(hidden).float()
+
+    def prompt_states(
+        self, prompts: Sequence[Sequence[int]], middles: Sequence[Sequence[int]]
+    ) -> list[PromptState]:
+        """Evaluate the base model on each prompt with its completion, without gradient and adapter.
+
+        A prompt is every token before the trigger; a middle is the trigger and the target but its last token.
+        Attach the adapter first: its lowest layer says what has to be kept.
+        """
+        return list(self.each_prompt_state(prompts, middles))
+
+    def each_prompt_state(
+        self, prompts: Iterable[Sequence[int]], middles: Iterable[Sequence[int]]
+    ) -> Iterator[PromptState]:
+        """As :meth:`prompt_states`, a pack of prompts at a time: whoever iterates may pause or stop."""
+        for pack in packs(zip(prompts, middles, strict=True)):
+            with torch.no_grad(), adapter_off(self):
+                states = self._evaluate(pack)
+            yield from states
+
+    def middles(self, states: Sequence[PromptState]) -> Tensor:
+        """Return the final hidden states of all completions, packed: (sum of lengths, width).
+
+        The adapter acts, and gradients reach it, as far as they are enabled.
+        """
+        lengths = [state.length for state in states]
+        rotation = self._rotation([(state.keys.shape[2], state.length) for state in states])
+        hidden = torch.cat([state.entry for state in states])
+        for index, block in enumerate(self._blocks[self.first_trained :]):
+            prompts = [(state.keys[index], state.values[index]) for state in states]
+            hidden = block.after(hidden, rotation, lengths, prompts)
+        return self.output_norm(hidden)
+
+    def _evaluate(self, pack: Sequence[Pair]) -> list[PromptState]:
+        """Evaluate the pairs in one pass; in the last layer, prompts need keys and values alone."""
+        tokens = [token for prompt, middle in pack for token in (*prompt, *middle)]
+        lengths = [len(prompt) + len(middle) for prompt, middle in pack]
+        is_middle = torch.cat([torch.arange(len(p) + len(m), device=self.device) >= len(p) for p, m in pack])
+        rotation = self._rotation([(0, length) for length in lengths])
+        hidden = entry = self._embedding.rows(tokens).to(self.device)
+        kept = []
+        for index, block in enumerate(self._blocks):
+            if index == self.first_trained:
+                entry = hidden[is_middle]
+            normed = block.attn_norm(hidden)
+            keys, values = block.keys_values(normed, rotation)
+            if index >= self.first_trained:
+                kept.append((keys, values))
+            if index < self.shape.layers - 1:
+                attended = within(block.queries(normed, rotation), keys, values, lengths)
+                hidden = block.finish(hidden, attended)
+        return self._states(pack, kept, entry, hidden[is_middle])
+
+    def _states(
+        self, pack: Sequence[Pair], kept: Sequence[tuple[Tensor, Tensor]], entry: Tensor, hidden: Tensor
+    ) -> list[PromptState]:
+        """Cut packed keys and values by prompt, and take the completions through the last layer."""
+        lengths = [length for prompt, middle in pack for length in (len(prompt), len(middle))]
+        keys, values = (
+            [part.transpose(1, 2).contiguous() for part in torch.stack(layers).split(lengths, 1)[::2]]
+            for layers in zip(*kept, strict=True)
+        )
+        last = [(key[-1], value[-1]) for key, value in zip(keys, values, strict=True)]
+        rotation = self._rotation([(len(prompt), len(middle)) for prompt, middle in pack])
+        final = self._blocks[-1].after(hidden, rotation, lengths[1::2], last)
+        base = self.output_norm(final)
+        parts = (entry.split(lengths[1::2]), base.split(lengths[1::2]))
+        # Copies: a slice would keep its whole pack alive.
+        return [
+            PromptState(*parts_of_one[:2], *(part.clone() for part in parts_of_one[2:]))
+            for parts_of_one in zip(keys, values, *parts, strict=True)
+        ]
+
+    def _rotation(self, spans: Sequence[tuple[int, int]]) -> Rotation:
+        """Return the rotation for packed rows; a span is a sequence's first position and its length."""
+        positions = torch.cat([torch.arange(start, start + length) for start, length in spans])
+        shape = self.shape
+        return Rotation(
+            positions.to(self.device), shape.head_dim, shape.rope_base, interleaved=shape.interleaved
+        )
+
+    @property
+    def _blocks(self) -> list[Block]:
+        return list(cast("Iterable[Block]", self.blk))
+
+
+def packs(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
+    """Gather prompts with their completions until they fill a pass; a longer one is alone in its pass."""
+    pack: list[Pair] = []
+    rows = 0
+    for prompt, middle in pairs:
+        size = len(prompt) + len(middle)
+        if pack and rows + size > _PACK_ROWS:
+            yield pack
+            pack, rows = [], 0
+        pack.append((prompt, middle))
+        rows += size
+    if pack:
+        yield pack
+
+
+def load_network(
+    gguf: Path, *, dtype: torch.dtype, device: torch.device, progress: Callable[[float], None] | None = None
+) -> Network:
+    """Return the network with the weights of ``gguf``; ``progress`` is told the share that is done.
+
+    Raises:
+        ModelError: the file is missing or damaged, or holds what a night cannot train.
+    """
+    weights = Weights(gguf)
+    names = weights.names
+    with torch.device("meta"):
+        network = Network(
+            weights.architecture,
+            weights.table("token_embd.weight"),
+            dtype,
+            qkv_bias="blk.0.attn_q.bias" in names,
+        )
+    network.to_empty(device=device).requires_grad_(False)
+    # Where the file has no head, the embedding is the head as well.
+    head = "output.weight" if "output.weight" in names else "token_embd.weight"
+    targets = {
+        head if name == "output.weight" else name: tensor for name, tensor in network.named_parameters()
+    }
+    _check_names(gguf, set(targets), names - {"token_embd.weight"} | {head})
+    total = sum(weights.size(name) for name in targets)
+    done = 0
+    with ThreadPoolExecutor(torch.get_num_threads(), "dequantise") as pool:
+        for name, tensor in targets.items():
+            weights.fill(tensor.data, name, pool)
+            done += weights.size(name)
+            if progress:
+                progress(done / total)
+    return network
+
+
+def _check_names(path: Path, needed: set[str], found: set[str]) -> None:
+    if missing := needed - found:
+        raise ModelError(f"{path} lacks the tensors {sorted(missing)[:3]}; get the model again")
+    if unknown := found - needed:
+        raise ModelError(
+            f"{path} has tensors that a night cannot train with ({sorted(unknown)[:3]}); "
+            "choose another model with `nightschool model use`"
+        )
