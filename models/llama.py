@@ -95,6 +95,8 @@ class Vocabulary:
         """What the model expects at the very beginning."""
         self.sentinels = self._find_sentinels()
         """The model's fill-in-the-middle tokens, or None where it has none."""
+        self.end = self._find_end()
+        """What the model itself puts after a completed middle."""
 
     def tokenize(self, text: str) -> list[int]:
         """Return the ids of ``text``; sentinels spelled inside it stay text."""
@@ -136,6 +138,14 @@ class Vocabulary:
         if all(len(tokens) == 1 for tokens in spelled):
             return Sentinels(*ids, spelled[0][0], spelled[1][0], path_inside=True)
         return Sentinels(*ids)
+
+    def _find_end(self) -> int:
+        # An instruct model's own end of text closes a chat's turn, which middles were never trained with.
+        spelled = self._tokenize("<|endoftext|>", special=True)
+        if len(spelled) == 1 and llama.llama_vocab_is_eog(self._vocab, spelled[0]):
+            return spelled[0]
+        turn = llama.llama_vocab_eot(self._vocab)
+        return turn if turn >= 0 else llama.llama_vocab_eos(self._vocab)
 
     def is_end(self, token: int) -> bool:
         """Whether ``token`` ends a completion: an end of generation, or any sentinel."""

@@ -59,6 +59,9 @@ class Tokenizer(Protocol):
     @property
     def sentinels(self) -> Sentinels | None: ...
 
+    @property
+    def end(self) -> int: ...
+
     def tokenize(self, text: str) -> list[int]: ...
 
     def piece(self, token: int) -> bytes: ...
@@ -90,6 +93,26 @@ def encode(prompt: Prompt, tokenizer: Tokenizer, limit: int) -> Encoded:
     if sentinels is None:
         return _left_to_right(prompt, tokenizer, limit)
     return _fill_in_the_middle(prompt, tokenizer, sentinels, limit)
+
+
+def encode_target(text: str, tokenizer: Tokenizer, *, ends: bool) -> list[int]:
+    """Return ``text`` as the tokens that follow the trigger, and with ``ends`` what ends a completion.
+
+    The prompt's tokens end at the cursor, even within a word; so ``text`` is split by itself, as it is
+    generated. After a middle the model ends with its own end token; left to right, with the line.
+    """
+    if tokenizer.sentinels is None:
+        return _continued(text + "\n" if ends else text, tokenizer)
+    return [*_continued(text, tokenizer), *([tokenizer.end] if ends else [])]
+
+
+def _continued(text: str, tokenizer: Tokenizer) -> list[int]:
+    """Return the tokens of ``text`` without the space that sentencepiece vocabularies put in front."""
+    tokens = tokenizer.tokenize(text)
+    if b"".join(map(tokenizer.piece, tokens)) == text.encode("utf-8", "replace"):
+        return tokens
+    anchor = tokenizer.tokenize("\n")
+    return tokenizer.tokenize(f"\n{text}")[len(anchor) :]
 
 
 def _left_to_right(prompt: Prompt, tokenizer: Tokenizer, limit: int) -> Encoded:

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.llama import Log, Model
-from models.prompt import Chunk, Encoded, Prompt, Sentinels, encode
+from models.prompt import Chunk, Encoded, Prompt, Sentinels, encode, encode_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+ENDOFTEXT = 151643
+"""``<|endoftext|>`` in Qwen's vocabulary, whose own end of text is ``<|im_end|>``."""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,7 @@ def test_starcoders_path_stands_inside_the_prefix(coder: Model) -> None:
     class StarCoder:
         start: list[int] = []  # noqa: RUF012  a fake's constant
         sentinels = Sentinels(1, 2, 3, 4, 5, path_inside=True)
+        end = 0
         tokenize = coder.vocabulary.tokenize
         piece = coder.vocabulary.piece
 
@@ -110,3 +115,48 @@ def test_any_text_can_be_tokenized(coder: Model, tiny: Model, text: str) -> None
         tokens = model.vocabulary.tokenize(text)
         pieces = b"".join(model.vocabulary.piece(token) for token in tokens)
         assert pieces == text.encode("utf-8", "replace")
+
+
+def test_a_target_ends_as_the_model_itself_ends_a_middle(coder: Model) -> None:
+    """Measured on middles of the standard library: <|endoftext|> is the likeliest, <|im_end|> never."""
+    vocabulary = coder.vocabulary
+    assert vocabulary.end == ENDOFTEXT
+    assert vocabulary.is_end(vocabulary.end)
+    assert encode_target("x)", vocabulary, ends=True) == [*vocabulary.tokenize("x)"), vocabulary.end]
+    assert encode_target("x)", vocabulary, ends=False) == vocabulary.tokenize("x)")
+    assert encode_target("", vocabulary, ends=True) == [vocabulary.end]
+    assert encode_target("", vocabulary, ends=False) == []
+
+
+def test_left_to_right_a_target_ends_with_its_line(tiny: Model) -> None:
+    tokens = encode_target("return x", tiny.vocabulary, ends=True)
+    assert b"".join(map(tiny.vocabulary.piece, tokens)) == b"return x\n"
+    assert encode_target("return x", tiny.vocabulary, ends=False) == tiny.vocabulary.tokenize("return x")
+
+
+def test_a_target_within_a_word_is_split_as_it_is_generated(coder: Model) -> None:
+    """The prompt's tokens end at the cursor: a target split together with them would not follow them."""
+    before = encode(Prompt("self.ret", ""), coder.vocabulary, 512)
+    target = encode_target("urn_value", coder.vocabulary, ends=False)
+    assert target == coder.vocabulary.tokenize("urn_value")
+    assert text_of(coder, before) == "[PRE]self.ret[SUF][MID]"
+    whole = coder.vocabulary.tokenize("self.return_value")
+    assert [*coder.vocabulary.tokenize("self.ret"), *target] != whole
+
+
+def test_no_space_is_put_in_front_of_a_target() -> None:
+    """As a sentencepiece vocabulary (CodeLlama's) does with every text."""
+
+    class SentencePiece:
+        start: list[int] = []  # noqa: RUF012  a fake's constant
+        sentinels = Sentinels(1001, 1002, 1003)
+        end = 1000
+
+        def tokenize(self, text: str) -> list[int]:
+            return list(f" {text}".encode())
+
+        def piece(self, token: int) -> bytes:
+            return bytes([token])
+
+    for text in ("total", " total", "", "\n    x"):
+        assert bytes(encode_target(text, SentencePiece(), ends=False)) == text.encode()
