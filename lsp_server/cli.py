@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from learner.registry import AdapterError
 from models.catalogue import ModelError
 from models.engine import EngineError
 
 COMMANDS = {
+    "adapters": "learner.adapters_cli:adapters",
     "data": "learner.cli:data",
     "demo": "lsp_server.demo:demo",
     "doctor": "lsp_server.doctor:doctor",
@@ -38,7 +40,7 @@ class LazyGroup(click.Group):
         """Turn what the program foresaw into one line on stderr and exit code 1."""
         try:
             return super().invoke(ctx)
-        except (ModelError, EngineError) as error:
+        except (ModelError, EngineError, AdapterError) as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:
             raise click.ClickException(f"{error.filename or 'system'}: {error.strerror or error}") from None
@@ -60,3 +62,7 @@ def serve(stdio: bool, model: str | None, log_file: Path | None) -> None:
     from lsp_server import server
 
     server.main(model, log_file)
+
+
+if __name__ == "__main__":
+    main()
