@@ -282,8 +282,10 @@ def print_description(content: Mapping[str, Any]) -> None:
     arms = [arm for arm in ARMS if isinstance(content.get("exam"), dict) and arm in content["exam"]]
     if arms:
         click.echo()
-        rows = [(label, *(cell(content["exam"], arm, *key, shape) for arm in arms))
-                for *key, label, shape in FIGURES]  # fmt: skip
+        rows = [
+            (label, *(cell(content["exam"], arm, paper, figure, shape) for arm in arms))
+            for paper, figure, label, shape in FIGURES
+        ]
         print_table(("EXAM", *(arm.upper() for arm in arms)), rows, bold=[False] * len(rows))
 
 
