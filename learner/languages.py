@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,10 +65,53 @@ _SYNTAXES = {
 }
 _PLAIN = Syntax()
 
+_ENDINGS = {
+    "c": "c h",
+    "cpp": "cc cpp cxx hh hpp hxx",
+    "csharp": "cs",
+    "css": "css",
+    "cuda-cpp": "cu cuh",
+    "dart": "dart",
+    "elixir": "ex exs",
+    "go": "go",
+    "groovy": "groovy gradle",
+    "haskell": "hs",
+    "java": "java",
+    "javascript": "js mjs cjs",
+    "javascriptreact": "jsx",
+    "julia": "jl",
+    "kotlin": "kt kts",
+    "less": "less",
+    "lua": "lua",
+    "objective-c": "m",
+    "objective-cpp": "mm",
+    "php": "php",
+    "python": "py pyi",
+    "r": "r",
+    "ruby": "rb",
+    "rust": "rs",
+    "scala": "scala sc",
+    "scss": "scss",
+    "shellscript": "sh bash zsh",
+    "sql": "sql",
+    "svelte": "svelte",
+    "swift": "swift",
+    "typescript": "ts mts cts",
+    "typescriptreact": "tsx",
+    "vue": "vue",
+    "zig": "zig",
+}
+_LANGUAGES = {f".{ending}": language for language, endings in _ENDINGS.items() for ending in endings.split()}
+
 
 def syntax_of(language: str) -> Syntax:
     """Return the syntax of an LSP language id; of an unknown one, only brackets are known."""
     return _SYNTAXES.get(language, _PLAIN)
+
+
+def language_of(path: str) -> str:
+    """Return the LSP language id of a source file by its ending, or empty where it is no source code."""
+    return _LANGUAGES.get(PurePath(path).suffix.lower(), "")
 
 
 @dataclass(frozen=True)

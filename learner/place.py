@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,8 @@ from models.engine import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from models.prompt import Prompt
 
 ABOVE, BELOW = 200, 40
 """How many lines around the cursor are looked at."""
@@ -48,6 +51,25 @@ class Place:
     def lexed(self) -> Lexed:
         """The strings, comments and brackets before the cursor."""
         return lex(self.left, self.syntax)
+
+
+def split_lines(text: str) -> list[str]:
+    r"""Split at LSP's line endings (``\n``, ``\r\n``, ``\r``), which stay on their lines.
+
+    The last line has no ending and may be empty, so each line number a client may send is an index.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    if not lines or lines[-1].endswith(("\n", "\r")):
+        lines.append("")
+    return lines
+
+
+def place_in(prompt: Prompt, language: str) -> Place:
+    """Return what stands around the cursor of ``prompt``, as far as it shows it."""
+    above = split_lines(prompt.prefix)
+    return place_at(
+        [*above[:-1], *split_lines(above[-1] + prompt.suffix)], len(above) - 1, len(above[-1]), language
+    )
 
 
 def place_at(lines: Sequence[str], here: int, column: int, language: str) -> Place:

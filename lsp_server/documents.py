@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from learner.place import split_lines
 from lsp_server.positions import PositionEncoding, column_of, units_of
 
 if TYPE_CHECKING:
@@ -45,17 +45,6 @@ class Change:
     end: Point
     removed: str
     text: str
-
-
-def split_lines(text: str) -> list[str]:
-    r"""Split at LSP's line endings (``\n``, ``\r\n``, ``\r``), which stay on their lines.
-
-    The last line has no ending and may be empty, so each line number a client may send is an index.
-    """
-    lines = list(io.StringIO(text, newline=""))
-    if not lines or lines[-1].endswith(("\n", "\r")):
-        lines.append("")
-    return lines
 
 
 def join_surrogates(text: str) -> str:

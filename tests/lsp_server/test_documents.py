@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsp_server.documents import Document, Point, Workspace, path_of, split_lines
+from learner.place import split_lines
+from lsp_server.documents import Document, Point, Workspace, path_of
 from lsp_server.positions import PositionEncoding, column_of, units_of
 
 ENCODINGS = list(PositionEncoding)
