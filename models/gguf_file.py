@@ -1,4 +1,4 @@
-"""A look at a GGUF file's header, without loading the model: is it one, and is it whole?
+"""A GGUF file's header, read without loading the model: is it one, is it whole, and what does it hold?
 
 Format: llama.cpp's ``ggml/include/gguf.h`` (versions 2 and 3, little-endian).
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from models.catalogue import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -20,12 +21,36 @@ STRING, ARRAY = 8, 9
 ALIGNMENT = 32
 
 
+Value = int | float | bool | str | None
+"""A metadata value; None for an array, which is passed over."""
+
+
+@dataclass(frozen=True)
+class TensorPlace:
+    """Where a tensor is in the file, and what it is."""
+
+    shape: tuple[int, ...]
+    """The fastest dimension last: (out, in) for a matrix."""
+    kind: int
+    """``GGMLQuantizationType``."""
+    start: int
+    """The first byte's offset in the file."""
+
+
 @dataclass(frozen=True)
 class Header:
-    architecture: str
-    name: str
-    """What the file calls the model; may be empty."""
-    tensors: int
+    values: Mapping[str, Value]
+    """The metadata."""
+    tensors: Mapping[str, TensorPlace]
+
+    @property
+    def architecture(self) -> str:
+        return str(self.values.get("general.architecture") or "")
+
+    @property
+    def name(self) -> str:
+        """What the file calls the model; may be empty."""
+        return str(self.values.get("general.name") or "")
 
 
 def read_header(path: Path) -> Header:
@@ -62,27 +87,26 @@ class HeaderReader:
         version, tensors, entries = self.integer("I"), self.integer("Q"), self.integer("Q")
         if version not in (2, 3):
             raise KeyError(version)
-        values = {}
+        values: dict[str, Value] = {}
         for _ in range(entries):
             key = self.string()
             values[key] = self.value(self.integer("I"))
-        self.check_length(tensors, int(values.get("general.alignment") or ALIGNMENT))
-        architecture, name = values.get("general.architecture"), values.get("general.name")
-        return Header(str(architecture or ""), str(name or ""), tensors)
+        return Header(values, self.places(tensors, int(values.get("general.alignment") or ALIGNMENT)))
 
-    def check_length(self, tensors: int, alignment: int) -> None:
-        """Compare the file's length with the place where its last tensor starts."""
-        last = 0
+    def places(self, tensors: int, alignment: int) -> dict[str, TensorPlace]:
+        """Read where the tensors are; the file must be long enough for the last one to start in it."""
+        found = {}
         for _ in range(tensors):
-            self.string()
-            dimensions = self.integer("I")
-            self.at += 8 * dimensions + 4
-            last = max(last, self.integer("Q"))
+            name = self.string()
+            shape = tuple(self.integer("Q") for _ in range(self.integer("I")))
+            found[name] = TensorPlace(shape[::-1], self.integer("I"), self.integer("Q"))
         start = -(-self.at // alignment) * alignment
-        if tensors and len(self.content) <= start + last:
+        last = max((place.start for place in found.values()), default=-1)
+        if found and len(self.content) <= start + last:
             raise EOFError(
                 f"it has {len(self.content):,} bytes, and its last tensor starts at {start + last:,}"
             )
+        return {name: replace(place, start=start + place.start) for name, place in found.items()}
 
     def scalar(self, code: str) -> int | float | bool:
         (value,) = struct.unpack_from(f"<{code}", self.content, self.at)
@@ -97,8 +121,7 @@ class HeaderReader:
         self.at += length
         return self.content[self.at - length : self.at].decode()
 
-    def value(self, kind: int) -> int | float | bool | str | None:
-        """The value at this place; an array is passed over."""
+    def value(self, kind: int) -> Value:
         if kind == STRING:
             return self.string()
         if kind != ARRAY:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gguf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,17 @@ from models.gguf_file import read_header
 def test_the_header_tells_the_architecture(smollm, qwen):
     assert read_header(smollm).architecture == "llama"
     assert read_header(qwen).architecture == "qwen2"
-    assert read_header(qwen).tensors == 339
+    assert len(read_header(qwen).tensors) == 339
+
+
+def test_the_header_tells_what_the_gguf_library_reads(smollm):
+    header, reader = read_header(smollm), gguf.GGUFReader(smollm)
+
+    assert header.values["llama.attention.head_count_kv"] == 3
+    assert {name: (place.shape, place.kind, place.start) for name, place in header.tensors.items()} == {
+        tensor.name: (tuple(reversed(tensor.shape.tolist())), tensor.tensor_type, tensor.data_offset)
+        for tensor in reader.tensors
+    }
 
 
 @pytest.mark.parametrize("size", [10, 1_000, 200_000, 3_000_000, 60_000_000])
