@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from models.adapters import free_adapter, load_adapter
 from models.decode import Decoder
 from models.engine import Completion, EngineError, Purpose, Timings
-from models.prompt import encode
+from models.prompt import encode, encode_target
 from models.warm import Warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from models.engine import Request
+    from models.engine import Request, Scored
     from models.llama import Context, Model
-    from models.prompt import Encoded
+    from models.prompt import Encoded, Prompt
     from models.warm import Place
 
 _RESERVE = 256
@@ -102,10 +102,38 @@ class Completer:
         adapter = str(self.adapter[0]) if self.adapter else None
         return Completion(tuple(candidates), timings, self._digest(), prompt.layout, adapter, is_near)
 
+    def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored:
+        """Return how likely ``target`` (and, with ``ends``, the end of the text) is after ``prompt``.
+
+        Raises:
+            AbortedError: the abort flag went up; what was evaluated stays warm.
+            EngineError: llama.cpp failed, or the two fit no cache.
+        """
+        tokens = encode_target(target, self._model.vocabulary, ends=ends)
+        try:
+            # Fresh: what is compared must not hang on what was carried from an earlier prompt.
+            place = self._warm.open(
+                encode(prompt, self._model.vocabulary, self._limit(len(tokens))), fresh=True
+            )
+            try:
+                self._trigger(place)
+                return self._decoder.score(place, tokens)
+            finally:
+                self._warm.close(place)
+                if self.adapter:
+                    self._context.use_adapters([])
+        except EngineError:
+            self._warm.clear()
+            raise
+
+    def _limit(self, following: int) -> int:
+        """Return how many tokens a prompt may have where so many are to follow it."""
+        cells = self._context.shape.cells
+        return max(cells - _RESERVE - following, cells // 2)
+
     def _choose(self, request: Request) -> tuple[Encoded, bool]:
         """Return the prompt to continue, and whether it is the request's near one."""
-        cells = self._context.shape.cells
-        limit = max(cells - _RESERVE - request.max_tokens, cells // 2)
+        limit = self._limit(request.max_tokens)
         prompt = encode(request.prompt, self._model.vocabulary, limit)
         if request.near is None or request.purpose is Purpose.WARM:
             return prompt, False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from models.engine import Candidate, Stop
+from models.engine import Candidate, Scored, Stop
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,9 +92,7 @@ class Decoder:
         else:
             some = np.argpartition(logits, -count)[-count:]
             top = [int(token) for token in some[np.argsort(-logits[some])]]
-        highest = logits[top[0]]
-        np.exp(np.subtract(logits, highest, out=self._scratch), out=self._scratch)
-        total = float(highest) + math.log(float(self._scratch.sum()))
+        total = self._log_total(logits)
         return [Choice(token, float(logits[token]) - total) for token in top]
 
     def candidates(self, place: Place, request: Request, first: list[Choice]) -> list[Candidate]:
@@ -105,6 +103,27 @@ class Decoder:
             if not found or (candidate.text and all(candidate.text != other.text for other in found)):
                 found.append(candidate)
         return found
+
+    def score(self, place: Place, tokens: list[int]) -> Scored:
+        """Judge ``tokens`` after the place's trigger, whose logits are there already."""
+        live = place.slot.live
+        position = place.position + len(place.pending) + 1
+        self._context.remove(live, position)
+        judged = [self._judge(self._context.logits(), tokens[0])] if tokens else []
+        rows = self._warm.logits_after_each(place.slot, tokens[:-1], position)
+        judged += [self._judge(logits, token) for logits, token in zip(rows, tokens[1:], strict=True)]
+        return Scored(tuple(logprob for logprob, _ in judged), tuple(rank for _, rank in judged))
+
+    def _judge(self, logits: NDArray[np.float32], token: int) -> tuple[float, int]:
+        """Return the token's log-probability and how many tokens are likelier."""
+        rank = int(np.count_nonzero(logits > logits[token]))
+        return float(logits[token]) - self._log_total(logits), rank
+
+    def _log_total(self, logits: NDArray[np.float32]) -> float:
+        """Return the logarithm of the sum of all exponentials."""
+        highest = float(logits.max())
+        np.exp(np.subtract(logits, highest, out=self._scratch), out=self._scratch)
+        return highest + math.log(float(self._scratch.sum()))
 
     def _continue(self, place: Place, request: Request, choice: Choice) -> Candidate:
         live = place.slot.live

@@ -112,6 +112,16 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """How likely a given text is after a prompt, token by token; last its end, where that was asked for."""
+
+    logprobs: tuple[float, ...]
+    """Natural log-probability of each token, given the prompt and the tokens before it."""
+    ranks: tuple[int, ...]
+    """How many other tokens were likelier in each place; all zero: greedy decoding writes this text."""
+
+
+@dataclass(frozen=True)
 class EngineStatus:
     state: EngineState
     model: str = ""

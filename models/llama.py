@@ -18,7 +18,7 @@ from models.engine import EngineError
 from models.prompt import Sentinels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -158,7 +158,14 @@ class Model:
     """The weights of one GGUF file."""
 
     def __init__(
-        self, path: Path, *, gpu_layers: int, repack: bool, log: Log, abort: AbortFlag | None = None
+        self,
+        path: Path,
+        *,
+        gpu_layers: int,
+        repack: bool,
+        log: Log,
+        abort: AbortFlag | None = None,
+        vocab_only: bool = False,
     ) -> None:
         """Load ``path``; with ``abort``, that can be called off.
 
@@ -169,6 +176,7 @@ class Model:
         params = llama.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         params.use_extra_bufts = repack
+        params.vocab_only = vocab_only
         # Repacked weights are a copy: mapping the file as well would count its pages twice.
         params.load_mode = llama.LLAMA_LOAD_MODE_NONE if repack else llama.LLAMA_LOAD_MODE_AUTO
         if abort:
@@ -182,6 +190,15 @@ class Model:
                 raise AbortedError
             raise EngineError(f"llama.cpp cannot load the model {path}: {log.take()}")
         self.vocabulary = Vocabulary(self._model)
+
+    @classmethod
+    def vocabulary_of(cls, path: Path, log: Log) -> Model:
+        """Load the tokenizer of ``path`` without its weights: it tokenizes, and decodes nothing.
+
+        Raises:
+            EngineError: llama.cpp cannot load it.
+        """
+        return cls(path, gpu_layers=0, repack=False, log=log, vocab_only=True)
 
     @property
     def handle(self) -> Any:
@@ -211,6 +228,8 @@ class ContextShape:
     """Rows in one call; llama.cpp aborts the process on a longer batch."""
     ubatch: int = 128
     """Rows computed at once: an abort loses at most these."""
+    outputs: int = 16
+    """Rows of one call that may give logits."""
     flash: bool = True
 
 
@@ -224,7 +243,7 @@ class Context:
         params.n_ubatch = shape.ubatch
         params.n_seq_max = shape.sequences
         # The default reserves logits for a whole batch: 300 MB for a vocabulary of 150,000.
-        params.n_outputs_max = 16
+        params.n_outputs_max = shape.outputs
         params.n_threads = params.n_threads_batch = shape.threads
         params.kv_unified = True
         params.no_perf = True
@@ -279,7 +298,24 @@ class Context:
         self._is_shifted = False
         return tokens[1:], position + 1
 
-    def _decode_part(self, tokens: Sequence[int], position: int, sequence: int, logits: bool) -> None:
+    def logits_after_each(
+        self, tokens: Sequence[int], position: int, sequence: int
+    ) -> Iterator[NDArray[np.float32]]:
+        """Evaluate at most ``shape.outputs`` tokens at once; yield the logits after each, (vocabulary,).
+
+        Each is a view that the next decode overwrites. The cells must not have been shifted since the
+        last decode.
+
+        Raises:
+            AbortedError, NoRoomError, EngineError: as :meth:`decode`, before anything is yielded.
+        """
+        self._decode_part(tokens, position, sequence, logits=False, each=True)
+        for row in range(len(tokens)):
+            yield self._logits_of(row)
+
+    def _decode_part(
+        self, tokens: Sequence[int], position: int, sequence: int, logits: bool, *, each: bool = False
+    ) -> None:
         if self._abort.is_up:
             raise AbortedError
         batch = self._batch
@@ -289,8 +325,8 @@ class Context:
             batch.pos[row] = position + row
             batch.n_seq_id[row] = 1
             batch.seq_id[row][0] = sequence
-            batch.logits[row] = 0
-        batch.logits[len(tokens) - 1] = logits
+            batch.logits[row] = each
+        batch.logits[len(tokens) - 1] = logits or each
         code = llama.llama_decode(self._context, batch)
         if code == 2:
             raise AbortedError
@@ -301,8 +337,11 @@ class Context:
 
     def logits(self) -> NDArray[np.float32]:
         """Return the last decoded row's logits, (vocabulary,); a view that the next decode overwrites."""
-        row = llama.llama_get_logits_ith(self._context, -1)
-        return np.ctypeslib.as_array(row, (self._vocabulary_size,))
+        return self._logits_of(-1)
+
+    def _logits_of(self, row: int) -> NDArray[np.float32]:
+        found = llama.llama_get_logits_ith(self._context, row)
+        return np.ctypeslib.as_array(found, (self._vocabulary_size,))
 
     def end(self, sequence: int) -> int:
         """Return the position after the last cell of ``sequence``; 0 when it has none."""

@@ -1,7 +1,8 @@
 """What the server and the engine process say to each other: one JSON object per line.
 
-To the engine: ``start``, ``complete``, ``cancel``, ``adapter``. From it: ``status``, and for each
-``complete`` and ``adapter`` exactly one ``reply`` with its number: a result, an error, or neither (stopped).
+To the engine: ``start``, ``complete``, ``cancel``, ``adapter``, ``score``. From it: ``status``, and for each
+``complete``, ``adapter`` and ``score`` exactly one ``reply`` with its number: a result, an error, or neither
+(stopped).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from models.engine import (
     EngineStatus,
     Purpose,
     Request,
+    Scored,
     Stop,
     Timings,
 )
@@ -58,16 +60,27 @@ def request_of(message: Message) -> Request:
     return Request(**fields)
 
 
+def score(number: int, prompt: Prompt, target: str, ends: bool) -> Message:
+    return {"kind": "score", "number": number, "prompt": asdict(prompt), "target": target, "ends": ends}
+
+
+def prompt_of(message: Message) -> Prompt:
+    return _prompt_of(message["prompt"])
+
+
 def _prompt_of(fields: Message) -> Prompt:
     chunks = tuple(Chunk(**chunk) for chunk in fields["chunks"])
     return Prompt(fields["prefix"], fields["suffix"], fields["path"], fields["repository"], chunks)
 
 
-def reply(number: int, *, completion: Completion | None = None, error: str = "") -> Message:
+def reply(
+    number: int, *, completion: Completion | None = None, scored: Scored | None = None, error: str = ""
+) -> Message:
     return {
         "kind": "reply",
         "number": number,
         "completion": asdict(completion) if completion else None,
+        "scored": asdict(scored) if scored else None,
         "error": error,
     }
 
@@ -81,6 +94,11 @@ def completion_of(message: Message) -> Completion | None:
         for found in fields["candidates"]
     )
     return Completion(**(fields | {"candidates": candidates, "timings": Timings(**fields["timings"])}))
+
+
+def scored_of(message: Message) -> Scored | None:
+    fields = message["scored"]
+    return Scored(tuple(fields["logprobs"]), tuple(fields["ranks"])) if fields else None
 
 
 def status(found: EngineStatus) -> Message:

@@ -18,8 +18,9 @@ from models.engine import EngineError, EngineState, EngineStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from models.engine import Completion, EngineOptions, Request
+    from models.engine import Completion, EngineOptions, Request, Scored
     from models.messages import Message
+    from models.prompt import Prompt
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class ChildEngine:
         self._model, self._options, self._on_status, self._worker = model, options, on_status, worker
         self._adapter = options.adapter
         self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Completion | None]] = {}
+        self._waiting: dict[int, asyncio.Future[Message]] = {}
         self._child: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._deaths = 0
@@ -77,7 +78,7 @@ class ChildEngine:
         """
         number = next(self._numbers)
         try:
-            return await self._ask(number, messages.complete(number, request))
+            return messages.completion_of(await self._ask(number, messages.complete(number, request)))
         except asyncio.CancelledError:
             self._send({"kind": "cancel", "number": number})
             raise
@@ -95,6 +96,19 @@ class ChildEngine:
         self._adapter = path
         self._say(self._status.state, self._status.message)
 
+    async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored:
+        """Return how likely ``target`` is after ``prompt`` under the adapter in use.
+
+        ``ends`` adds the end of the text to it. No newer request stops it.
+
+        Raises:
+            EngineError: the engine failed or is not running.
+        """
+        number = next(self._numbers)
+        scored = messages.scored_of(await self._ask(number, messages.score(number, prompt, target, ends)))
+        assert scored is not None
+        return scored
+
     async def close(self) -> None:
         """End the child and answer whoever waits."""
         watcher, child = self._watcher, self._child
@@ -108,7 +122,7 @@ class ChildEngine:
         self._fail_all("the engine was closed")
         self._say(EngineState.STOPPED)
 
-    async def _ask(self, number: int, message: Message) -> Completion | None:
+    async def _ask(self, number: int, message: Message) -> Message:
         if self._child is None:
             raise EngineError(self._status.message or f"the engine is {self._status.state}")
         future = asyncio.get_running_loop().create_future()
@@ -186,7 +200,7 @@ class ChildEngine:
         if message["error"]:
             future.set_exception(EngineError(message["error"]))
             return
-        future.set_result(messages.completion_of(message))
+        future.set_result(message)
         if message["completion"]:
             # It works: what killed it before did not come from how it was started.
             self._deaths = 0

@@ -22,7 +22,10 @@ from models.engine import EngineError
 from models.llama import NoRoomError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from models.llama import Context
     from models.prompt import Encoded
@@ -223,6 +226,20 @@ class Warm:
                 self.make_room(slot)
                 done = max(0, self._context.end(slot.live) - position)
                 tokens, position = tokens[done:], position + done
+
+    def logits_after_each(
+        self, slot: Slot, tokens: Sequence[int], position: int
+    ) -> Iterator[NDArray[np.float32]]:
+        """Evaluate on the slot's live sequence and yield the logits after each token, (vocabulary,)."""
+        size = self._context.shape.outputs
+        for start in range(0, len(tokens), size):
+            part = tokens[start : start + size]
+            while True:
+                try:
+                    yield from self._context.logits_after_each(part, position + start, slot.live)
+                    break
+                except NoRoomError:
+                    self.make_room(slot)
 
     def _cut(self, slot: Slot, length: int) -> None:
         self._context.remove(slot.live, length)
