@@ -121,7 +121,6 @@ class GiveWay:
         reasons: Collection[Reason],
         *,
         wait: Callable[[float], bool],
-        on_pause: Callable[[Reason], None],
         clock: Callable[[], float] = time.monotonic,
         limits: Limits | None = None,
     ) -> None:
@@ -129,18 +128,20 @@ class GiveWay:
         Args:
             reasons: the ones that count; others are not looked for.
             wait: sleeps so many seconds, and says whether training is to end.
-            on_pause: told once per reason of a pause.
             clock: seconds, monotonic.
         """
         self._probes, self._reasons = probes, reasons
-        self._wait, self._on_pause, self._clock = wait, on_pause, clock
+        self._wait, self._clock = wait, clock
         self._limits = limits or Limits()
         self._looked_at = -inf
         self.paused_s = 0.0
         """How long training was held, in all."""
 
-    def make_room(self) -> None:
+    def make_room(self, on_pause: Callable[[Reason], None]) -> None:
         """Return as soon as there is no reason to pause: usually at once.
+
+        Args:
+            on_pause: told each reason of a pause once, as it begins.
 
         Raises:
             InterruptionError: training is to end, or the pause became too long.
@@ -151,14 +152,14 @@ class GiveWay:
             raise InterruptionError("told to stop")
         reason = self._reason(ended=None)
         if reason:
-            self._hold(reason)
+            self._hold(reason, on_pause)
         self._looked_at = self._clock()
 
-    def _hold(self, reason: Reason | None) -> None:
+    def _hold(self, reason: Reason | None, on_pause: Callable[[Reason], None]) -> None:
         began, told = self._clock(), None
         while reason:
             if reason is not told:
-                self._on_pause(reason)
+                on_pause(reason)
                 told = reason
             is_over = self._wait(self._limits.look_s)
             paused = self._clock() - began

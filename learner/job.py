@@ -51,7 +51,9 @@ class TrainingOptions:
     clip: float = 1.0
     """The largest norm of a step's gradient."""
     anchor: float = 0.1
-    """The coefficient of the KL divergence from the base, over the base's likeliest tokens."""
+    """The coefficient of the KL divergence from the adapter it starts from, or from the base."""
+    anchor_to_base: bool = False
+    """Stay close to the base also where training starts from an adapter."""
     unlikelihood: float = 0.1
     """The coefficient of the unlikelihood of a rejected offer's first wrong token."""
     replay: float = 0.25
@@ -66,6 +68,8 @@ class TrainingOptions:
     """The process' peak memory; kept prompt states have what the model leaves of it."""
     give_way: tuple[Reason, ...] = tuple(Reason)
     """What makes training pause."""
+    checkpoint_seconds: float = 30.0
+    """A kill costs at most so much work."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -173,8 +177,6 @@ class Stopped:
     """Training was interrupted; the same job goes on from here."""
 
     reason: str
-    done: int
-    total: int
 
 
 @dataclass(frozen=True)

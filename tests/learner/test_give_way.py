@@ -58,7 +58,6 @@ class FakeMachine:
             self,
             reasons or tuple(Reason),
             wait=self.wait,
-            on_pause=self.told.append,
             clock=lambda: self.time,
         )
 
@@ -69,7 +68,7 @@ def machine() -> FakeMachine:
 
 
 def test_a_machine_at_rest_is_used(machine: FakeMachine):
-    machine.give_way().make_room()
+    machine.give_way().make_room(machine.told.append)
 
     assert (machine.time, machine.told) == (1000.0, [])
 
@@ -78,7 +77,7 @@ def test_training_waits_until_the_keyboard_has_been_quiet(machine: FakeMachine):
     machine.key_at = machine.time - 1
     way = machine.give_way()
 
-    way.make_room()
+    way.make_room(machine.told.append)
 
     assert machine.seconds_since_key() >= 20
     assert machine.told == [Reason.TYPING]
@@ -100,7 +99,7 @@ def test_a_pause_ends_only_when_its_reason_is_well_over(
     machine.while_waiting = lambda: vars(machine).update(script.pop(0))
     vars(machine).update(begins)
 
-    machine.give_way().make_room()
+    machine.give_way().make_room(machine.told.append)
 
     assert script == []
     assert machine.told == [reason]
@@ -118,7 +117,7 @@ def test_a_pause_ends_only_when_its_reason_is_well_over(
 def test_a_reason_can_be_overridden(machine: FakeMachine, reason: Reason, holds: dict):
     vars(machine).update(holds)
 
-    machine.give_way(*(other for other in Reason if other is not reason)).make_room()
+    machine.give_way(*(other for other in Reason if other is not reason)).make_room(machine.told.append)
 
     assert machine.told == []
 
@@ -128,7 +127,7 @@ def test_a_second_reason_is_told_too(machine: FakeMachine):
     machine.battery = True
     machine.while_waiting = lambda: setattr(machine, "battery", machine.time < 1100.0)
 
-    machine.give_way().make_room()
+    machine.give_way().make_room(machine.told.append)
 
     assert machine.told == [Reason.TYPING, Reason.BATTERY]
 
@@ -138,21 +137,21 @@ def test_a_stop_ends_a_pause(machine: FakeMachine):
     machine.while_waiting = lambda: setattr(machine, "told_to_stop", machine.time > 1010.0)
 
     with pytest.raises(InterruptionError, match="told to stop"):
-        machine.give_way().make_room()
+        machine.give_way().make_room(machine.told.append)
 
 
 def test_a_stop_is_heard_without_a_pause(machine: FakeMachine):
     machine.told_to_stop = True
 
     with pytest.raises(InterruptionError, match="told to stop"):
-        machine.give_way().make_room()
+        machine.give_way().make_room(machine.told.append)
 
 
 def test_a_pause_of_half_an_hour_gives_the_memory_back(machine: FakeMachine):
     machine.battery = True
 
     with pytest.raises(InterruptionError, match="paused for 30 min because the machine runs on battery"):
-        machine.give_way().make_room()
+        machine.give_way().make_room(machine.told.append)
 
 
 def test_the_machine_is_looked_at_twice_a_second_at_most(machine: FakeMachine):
@@ -161,7 +160,7 @@ def test_the_machine_is_looked_at_twice_a_second_at_most(machine: FakeMachine):
     way = machine.give_way()
 
     for _ in range(100):
-        way.make_room()
+        way.make_room(machine.told.append)
         machine.time += 0.1
 
     assert len(looks) <= 21

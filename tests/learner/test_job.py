@@ -59,7 +59,7 @@ EXAMPLES = [
 MESSAGES: Sequence[Message] = [
     Progress("train", 3, 10, 1.25, 60.0, "x"),
     TrainingResult(9, {"too long": 1}, 1.5, 12, 0, 2.0, 1.0, 33.0, 900, "bfloat16", ("a", "b")),
-    Stopped("told to stop", 3, 10),
+    Stopped("told to stop"),
     Failed("the disk is full"),
 ]
 

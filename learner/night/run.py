@@ -1,0 +1,91 @@
+"""From a job to an adapter: everything that a training process does, in order."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from learner.job import JobError, Progress
+from learner.night.checkpoint import CheckpointFile, digest_of
+from learner.night.encoding import encode_examples
+from learner.night.export import export_adapter, load_adapter_into
+from learner.night.gemm import choose_dtype, find_device
+from learner.night.lora import LoraShape, attach, top_layers
+from learner.night.network import load_network
+from learner.night.training import train
+from models.checksum import sha256_of
+from models.llama import Log, Model
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable, Sequence
+
+    from learner.examples import Example
+    from learner.give_way import GiveWay
+    from learner.job import Job, JobFiles, TrainingResult
+    from learner.night.encoding import EncodedExample
+    from learner.night.network import Network
+
+
+def run(
+    job: Job,
+    files: JobFiles,
+    examples: Sequence[Example],
+    give_way: GiveWay,
+    on_progress: Callable[[Progress], None],
+    began_at: float,
+) -> TrainingResult:
+    """Train on ``examples`` and leave the adapter in ``files``.
+
+    Raises:
+        InterruptionError: it was told to stop; the checkpoint has what was done.
+        JobError, NightError, ModelError, EngineError, OSError: it cannot be done.
+    """
+    encoded, left_out = encode(job, examples)
+
+    def loading(share: float) -> None:
+        give_way.make_room(lambda reason: on_progress(Progress("pause", note=reason.sentence)))
+        on_progress(Progress("load", int(100 * share), 100))
+
+    network = load(job, loading)
+    checkpoint = CheckpointFile(files.checkpoint, digest_of(job, files, str(network.dtype)))
+    result = train(
+        network,
+        encoded,
+        job.options,
+        checkpoint=checkpoint,
+        give_way=give_way,
+        on_progress=on_progress,
+        spent_s=time.monotonic() - began_at - give_way.paused_s,
+    )
+    on_progress(Progress("export"))
+    export_adapter(network, files.adapter, base_sha256=job.base, name=job.name)
+    checkpoint.remove()
+    return replace(result, left_out={**left_out, **result.left_out})
+
+
+def encode(job: Job, examples: Sequence[Example]) -> tuple[list[EncodedExample], Counter[str]]:
+    """Return the examples in the tokens of the job's model, which is checked to be the one that is meant."""
+    if (found := sha256_of(job.model)) != job.base:
+        raise JobError(
+            f"{job.model} has the SHA-256 {found}, not {job.base}; the model was replaced: start a new night"
+        )
+    model = Model.vocabulary_of(job.model, Log())
+    try:
+        return encode_examples(examples, model.vocabulary, job.options)
+    finally:
+        model.close()
+
+
+def load(job: Job, progress: Callable[[float], None]) -> Network:
+    """Return the job's model with the adapter to be trained."""
+    device = find_device()
+    network = load_network(job.model, dtype=choose_dtype(device), device=device, progress=progress)
+    if job.start:
+        load_adapter_into(network, job.start, base_sha256=job.base)
+    else:
+        options = job.options
+        layers = top_layers(network, options.layers or network.shape.layers)
+        attach(network, LoraShape(options.rank, options.alpha, layers), seed=options.seed)
+    return network
