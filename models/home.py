@@ -52,6 +52,11 @@ class Home:
         return self.root / "server.log"
 
     @property
+    def night(self) -> Path:
+        """What a night works in; nothing in it is needed once the night is over."""
+        return self.root / "night"
+
+    @property
     def typing(self) -> Path:
         """An empty file; the time of its last change is that of the last keystroke in any editor."""
         return self.root / "typing"
