@@ -40,6 +40,8 @@ TARGETS = {"ours": ((0.15, 0.3), (0.35, 0.5)), "llama.vim": ((0.08, None), (0.25
 """The greatest ratios to llama-server: of the first token's median and p95, of the finished line's."""
 BATCH = 4096
 """Holds both windows whole: llama-server sees the same text as we do."""
+GREEDY_EVERY = 3
+"""Keys from one on which the peer is also asked greedily: that call is untimed, and as slow as the other."""
 PACE_S = 0.2
 """Between two keys of ``--as-used``: sixty words a minute."""
 
@@ -169,6 +171,9 @@ def beside(
         row: Row = {"kind": key.kind, "target": key.target}
         for side in ("ours", "peer") if at % 2 else ("peer", "ours"):
             row[side] = ours(editor, key, pipe, settings) if side == "ours" else theirs(editor, peer, options)
+        if isinstance(peer, LlamaServer) and options.window == "ours" and at % GREEDY_EVERY == 0:
+            prompt = editor.prompt()
+            row["peer"]["greedy"] = offered(peer.greedy(prompt, options.max_tokens).text, prompt)
         yield row
 
 
@@ -185,10 +190,7 @@ def ours(editor: Editor, key: Key, pipe: Pipe, settings: Row) -> Row:
 def theirs(editor: Editor, peer: Peer, options: argparse.Namespace) -> Row:
     prompt = editor.prompt()
     answer = peer.complete(prompt, options.max_tokens)
-    row = asdict(answer) | {"text": offered(answer.text, prompt)}
-    if isinstance(peer, LlamaServer) and options.window == "ours":
-        row["greedy"] = offered(peer.greedy(prompt, options.max_tokens).text, prompt)
-    return row
+    return asdict(answer) | {"text": offered(answer.text, prompt)}
 
 
 def whole(rows: list[Row], keys: int) -> list[Row]:
