@@ -61,10 +61,20 @@ def opened(connect: Callable[[Path], sqlite3.Connection], path: Path) -> Iterato
 @click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many, newest first."
 )
+@click.option("--training", is_flag=True, help="What tonight would learn from, and be examined on.")
 @as_json
-def show(offer_id: str, limit: int, as_json: bool) -> None:
+def show(offer_id: str, limit: int, training: bool, as_json: bool) -> None:
     """Show what is stored: the newest offers, or all of one offer, with its context."""
-    with opened(connect_to_read, Home.find().ledger) as connection:
+    if training and offer_id:
+        raise click.UsageError("--training is about all offers; leave the offer's id out")
+    home = Home.find()
+    with opened(connect_to_read, home.ledger) as connection:
+        if training:
+            # Imported here: no other command needs what knows cursors and the engine's stops.
+            from learner.lesson_cli import show_training
+
+            show_training(connection, home, limit=limit, as_json=as_json)
+            return
         if offer_id:
             found = connection.execute("SELECT id FROM offers WHERE offer_id = ?", (offer_id,)).fetchall()
         else:

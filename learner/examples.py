@@ -24,6 +24,24 @@ class Source(StrEnum):
     """A cursor in generic code, against forgetting."""
 
 
+class Dropped(StrEnum):
+    """Why something that was looked at is in no lesson."""
+
+    UNSEEN = "not seen"
+    SUPERSEDED = "superseded by a newer offer"
+    UNSETTLED = "never looked at again"
+    NOTHING_WRITTEN = "nothing was written"
+    SECRET = "holds a secret"
+    UNREADABLE = "cannot be read from the ledger"
+    DUPLICATE = "a duplicate"
+    FILE_SHARE = "beyond its file's share"
+    IN_EXAM = "beside or in the exam"
+    PROJECT_GONE = "project is gone"
+    NO_PROJECT = "folder is no project"
+    PRIVATE_FILE = "private or ignored file"
+    NO_CODE = "no readable code"
+
+
 @dataclass(frozen=True)
 class Example:
     """A prompt and what should follow its cursor."""
@@ -48,7 +66,10 @@ class Example:
     offer_id: str = ""
     """Of an outcome, else empty."""
     rejected: str = ""
-    """What was offered here and not wanted, cut as ``target`` is; empty for none."""
+    """What was offered here and not wanted; empty for none. Where nothing is known to have been wanted
+    instead, ``target`` is empty and ``ends`` False."""
+    line: int = 0
+    """The cursor's line, from 0."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +82,7 @@ class Lesson:
     """The newest outcomes, oldest first; none is trained on, nor is any text around them."""
     outcomes: int
     """Outcomes that were looked at, whether they teach anything or not."""
-    dropped: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many candidates were left out, by reason."""
 
 
@@ -81,11 +102,14 @@ class Selection:
     replay_share: float = 0.25
     """Of all training examples, the share that is generic code."""
     file_share: float = 0.2
-    """No file gives more than this share of the examples of its source (but always ten)."""
+    """No file gives more than this share of the outcomes, or twice an even share where there are few files, nor
+    more than this share of the repository's examples; but always ten."""
     since: float = 0.0
     """Outcomes before this unix time are left out."""
     projects: tuple[Path, ...] = ()
     """Folders to draw repository examples from, besides the projects of the ledger's outcomes."""
+    ignore: tuple[str, ...] = ()
+    """Globs of files that are not learned from, as the setting of that name (.gitignore's syntax)."""
     seed: int = 0
 
     def __post_init__(self) -> None:

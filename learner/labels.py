@@ -64,6 +64,11 @@ TAKING = (EventKind.ACCEPTED, EventKind.PARTIAL)
 TAKEN = (Label.ACCEPTED, Label.EDITED, Label.PARTIAL)
 NOT_SHOWN = (Label.UNSEEN, Label.SUPERSEDED, Label.HIDDEN)
 
+REPOSITORY_WEIGHT = 0.5
+"""Of an example from the developer's files: text that stays, though nobody was offered anything there."""
+REPLAY_WEIGHT = 0.5
+"""Of generic code against forgetting."""
+
 
 @dataclass(frozen=True)
 class Witness:
@@ -135,6 +140,34 @@ def weight(label: Label, kept_share: float) -> float:
             return 0.0
 
 
+def clean_looks(events: Sequence[Witness], looks: Sequence[Look]) -> Sequence[Look]:
+    """Return the looks before a paste, formatter or reload went through: those correct nothing."""
+    disturbed = next((n for n, e in enumerate(events) if e.kind is EventKind.DISTURBED), len(events))
+    return [look for look in looks if look.events_before <= disturbed]
+
+
+def target_weight(label: Label, kept_share: float) -> float:
+    """Return how much the text that settled where an offer was teaches as what should be offered (0 to 1).
+
+    ``kept_share`` as for :func:`weight`. A correction, and what was typed instead, are the developer's own
+    words and say what was missing; what stands after a rejection or where an offer was ignored may have come
+    much later. What was not seen, or was replaced by a newer offer, teaches nothing.
+    """
+    match label:
+        case Label.EDITED:
+            return 1.0
+        case Label.ACCEPTED:
+            return 0.5 + 0.5 * kept_share
+        case Label.TYPED | Label.DIVERGED:
+            return 0.75
+        case Label.REJECTED | Label.PARTIAL | Label.HIDDEN:
+            return 0.5
+        case Label.IGNORED:
+            return 0.25
+        case Label.UNSEEN | Label.SUPERSEDED:
+            return 0.0
+
+
 _RANK = {(kind, known_by): rank for rank, (kind, known_by, _) in enumerate(VERDICTS)}
 
 
@@ -145,9 +178,7 @@ def _undo_in_force(events: Sequence[Witness]) -> Witness | None:
 
 
 def _was_corrected(events: Sequence[Witness], looks: Sequence[Look]) -> bool:
-    """Judge by the last look before a paste, formatter or reload went through: those correct nothing."""
-    disturbed = next((n for n, e in enumerate(events) if e.kind is EventKind.DISTURBED), len(events))
-    clean = [look for look in looks if look.events_before <= disturbed]
+    clean = clean_looks(events, looks)
     return bool(clean) and clean[-1].edit_distance > 0
 
 
