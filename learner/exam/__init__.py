@@ -1,0 +1,1 @@
+"""The exam: may a new adapter serve? Every answer comes from the real engine."""

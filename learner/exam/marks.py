@@ -1,0 +1,67 @@
+"""How good one answer to one question is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from learner.distance import kept_chars
+
+if TYPE_CHECKING:
+    from learner.examples import Example
+    from models.engine import Candidate, Scored
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the engine would offer, judged against what should follow the cursor."""
+
+    length: int
+    """Code points offered; 0 is silence."""
+    exact: bool
+    net_saved: int
+    """Characters; see :func:`net_saved`."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one arm did on one question."""
+
+    log_loss: float
+    """The sum of the target's tokens' negative log-probabilities, in nats."""
+    tokens: int
+    """The target's tokens, its end included where that was asked for."""
+    exact: bool
+    """Greedy decoding writes exactly the target (all its tokens are the likeliest in their places)."""
+    answer: Answer | None = None
+    """None where the question was only scored."""
+
+
+def net_saved(offered: str, target: str) -> int:
+    """Return the characters that an offer saves a developer who looks at it and then decides well.
+
+    Looking costs 1. Accepting saves the characters that stay (longest common subsequence) and costs one for
+    each that must be deleted; where that would not pay, the developer types on, and only the look was lost.
+    Silence saves and costs nothing.
+    """
+    if not offered:
+        return 0
+    kept = kept_chars(offered, target)
+    return max(0, kept - (len(offered) - kept)) - 1
+
+
+def judge(candidate: Candidate, example: Example) -> Answer:
+    """Judge the engine's text, cut by its stop, without white space at its end.
+
+    The server's trimming is not applied: it depends on the editor's document, of which the prompt shows
+    only a window, and is the same for all arms. Where ``example`` does not say how the text goes on,
+    only as much of the offer counts as is known.
+    """
+    offered, target = candidate.text.rstrip(), example.target.rstrip()
+    if not example.ends:
+        offered = offered[: len(target)]
+    return Answer(len(offered), offered == target, net_saved(offered, target))
+
+
+def mark(scored: Scored, answer: Answer | None) -> Mark:
+    return Mark(-sum(scored.logprobs), len(scored.logprobs), not any(scored.ranks), answer)
