@@ -367,14 +367,14 @@ class Context:
         llama.llama_state_seq_get_data(self._context, room, size, sequence)
         return bytes(room)
 
-    def use_adapters(self, adapters: Iterable[Any]) -> None:
-        """Decode with exactly these LoRA adapters, at full scale, from the next batch on."""
+    def use_adapters(self, adapters: Iterable[Any], scale: float = 1.0) -> None:
+        """Decode with exactly these LoRA adapters, at full scale by default, from the next batch on."""
         handles = list(adapters)
         if not handles:
             llama.llama_set_adapters_lora(self._context, None, 0, None)
             return
         array = (llama.llama_adapter_lora_p_ctypes * len(handles))(*handles)
-        scales = (ctypes.c_float * len(handles))(*[1.0] * len(handles))
+        scales = (ctypes.c_float * len(handles))(*[scale] * len(handles))
         llama.llama_set_adapters_lora(self._context, array, len(handles), scales)
 
     def close(self) -> None:

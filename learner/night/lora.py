@@ -116,6 +116,19 @@ def adapter_off(network: nn.Module) -> Iterator[None]:
             layer.is_off = was_off
 
 
+@contextmanager
+def amplified(network: nn.Module, scale: float) -> Iterator[None]:
+    """Run with the adapter's effect multiplied by ``scale`` inside the block."""
+    layers = [layer for _, layer in _layers(network)]
+    for layer in layers:
+        layer.scale_layer(scale)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.unscale_layer()
+
+
 def adapter_state(network: Network) -> dict[str, Tensor]:
     """Return copies of the matrices on the CPU, by their GGUF names."""
     return {name: matrix.detach().cpu().clone() for name, matrix in _matrices(network).items()}

@@ -272,12 +272,12 @@ def load_network(
         head if name == "output.weight" else name: tensor for name, tensor in network.named_parameters()
     }
     _check_names(gguf, set(targets), names - {"token_embd.weight"} | {head})
-    total = sum(weights.size(name) for name in targets)
+    total = sum(weights.elements(name) for name in targets)
     done = 0
     with ThreadPoolExecutor(torch.get_num_threads(), "dequantise") as pool:
         for name, tensor in targets.items():
             weights.fill(tensor.data, name, pool)
-            done += weights.size(name)
+            done += weights.elements(name)
             if progress:
                 progress(done / total)
     return network

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from gguf import GGUFReader
-from gguf.quants import dequantize
+from gguf import GGMLQuantizationType
+from gguf.quants import dequantize, quant_shape_to_byte_shape
 
 from models.catalogue import ModelError
 from models.gguf_file import read_header
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
 
-    from gguf import GGMLQuantizationType
     from numpy.typing import NDArray
 
-# How llama.cpp rotates queries and keys, per architecture: neighbouring pairs, or halves ("NeoX").
+    from models.gguf_file import TensorPlace
+
+# How llama.cpp rotates queries and keys, per architecture: neighbouring channels, or halves ("NeoX").
 _INTERLEAVED = {"llama": True, "qwen2": False}
 _BLOCK_ELEMENTS = 1 << 20
 """Elements dequantised at once: the intermediate float32 arrays stay in the processor's cache."""
@@ -47,32 +48,24 @@ class Architecture:
 
 
 class Weights:
-    """The tensors of one GGUF file, mapped into memory."""
+    """The tensors of one GGUF file, read one after the other: mapped pages would count as memory as well."""
 
     def __init__(self, path: Path) -> None:
-        """Map ``path`` and read its metadata.
+        """Read the metadata of ``path``.
 
         Raises:
             ModelError: the file is missing or damaged, or its architecture cannot be trained.
         """
-        read_header(path)
         self.path = path
-        reader = GGUFReader(path)
-        self._fields = reader.fields
-        self._tensors = {tensor.name: tensor for tensor in reader.tensors}
+        self._header = read_header(path)
         self.architecture = self._read_architecture()
 
     @property
     def names(self) -> set[str]:
-        return set(self._tensors)
+        return set(self._header.tensors)
 
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Return the shape in torch's order: (out, in) for a matrix."""
-        return tuple(int(size) for size in reversed(self._tensors[name].shape))
-
-    def size(self, name: str) -> int:
-        """Return the bytes of ``name`` in the file."""
-        return int(self._tensors[name].n_bytes)
+    def elements(self, name: str) -> int:
+        return int(np.prod(self._header.tensors[name].shape))
 
     def fill(self, target: torch.Tensor, name: str, pool: ThreadPoolExecutor) -> None:
         """Dequantise tensor ``name`` into ``target``, in blocks of rows on ``pool``.
@@ -80,46 +73,50 @@ class Weights:
         Raises:
             ModelError: it has another shape, or a quantisation that ``gguf`` cannot undo.
         """
-        if tuple(target.shape) != self.shape(name):
+        table = self.table(name)
+        shape = self._header.tensors[name].shape
+        if tuple(target.shape) != shape:
             raise ModelError(
-                f"{self.path}: tensor {name} has the shape {self.shape(name)}, not {tuple(target.shape)}; "
+                f"{self.path}: tensor {name} has the shape {shape}, not {tuple(target.shape)}; "
                 "get the model again"
             )
-        tensor = self._tensors[name]
-        rows = tensor.data.reshape(-1, tensor.data.shape[-1])
-        lines = target.reshape(len(rows), -1)
+        lines = target.reshape(table.height, -1)
         step = max(1, _BLOCK_ELEMENTS // lines.shape[1])
-        fill = partial(_fill_rows, lines, rows, tensor.tensor_type, step)
+
+        def fill(start: int) -> None:
+            lines[start : start + step] = table[start : start + step]
+
         try:
-            list(pool.map(fill, range(0, len(rows), step)))
+            list(pool.map(fill, range(0, table.height, step)))
         except NotImplementedError as error:
-            kind = tensor.tensor_type.name
             raise ModelError(
-                f"{self.path}: tensor {name} is quantised as {kind}, which cannot be trained on; "
+                f"{self.path}: tensor {name} is quantised as {table.kind.name}, which cannot be trained on; "
                 "choose a Q4_K_M file with `nightschool model use`"
             ) from error
 
     def table(self, name: str) -> Table:
-        """Return tensor ``name`` as a table of quantised rows."""
-        tensor = self._tensors[name]
-        # A copy: the mapping, and with it the whole file's pages, can be let go.
-        return Table(np.array(tensor.data), tensor.tensor_type, self.shape(name)[-1])
+        """Return tensor ``name`` as a table of quantised rows; a vector is one row.
+
+        Raises:
+            ModelError: it ends beyond the file's end.
+        """
+        return read_table(self.path, name, self._header.tensors[name])
 
     def _read_architecture(self) -> Architecture:
-        name = str(self._meta("general.architecture"))
+        name = self._header.architecture
         if name not in _INTERLEAVED:
             raise ModelError(
                 f"{self.path} has the architecture {name!r}; a night can train {' and '.join(_INTERLEAVED)}: "
                 "choose another model with `nightschool model use`"
             )
-        meta = partial(self._named, name)
+        meta = partial(self._meta, name)
         heads, width = meta("attention.head_count"), meta("embedding_length")
         head_dim = meta("attention.key_length", width // heads)
-        scaling = meta("rope.scaling.type", "none")
-        if scaling != "none" or meta("rope.dimension_count", head_dim) != head_dim:
+        scaling, rotated = meta("rope.scaling.type", "none"), meta("rope.dimension_count", head_dim)
+        if scaling != "none" or rotated != head_dim:
             raise ModelError(
-                f"{self.path} has a RoPE that a night cannot train (scaling {scaling!r}, "
-                f"{meta('rope.dimension_count', head_dim)} of {head_dim} channels); choose another model"
+                f"{self.path} has a RoPE that a night cannot train (scaling {scaling!r}, {rotated} of "
+                f"{head_dim} channels); choose another model with `nightschool model use`"
             )
         return Architecture(
             name=name,
@@ -134,36 +131,43 @@ class Weights:
             interleaved=_INTERLEAVED[name],
         )
 
-    def _named(self, architecture: str, key: str, default: Any = None) -> Any:
-        return self._meta(f"{architecture}.{key}", default)
+    def _meta(self, architecture: str, key: str, default: Any = None) -> Any:
+        value = self._header.values.get(f"{architecture}.{key}", default)
+        if value is None:
+            raise ModelError(f"{self.path} does not say its {architecture}.{key}; get the model again")
+        return value
 
-    def _meta(self, key: str, default: Any = None) -> Any:
-        if field := self._fields.get(key):
-            return field.contents()
-        if default is None:
-            raise ModelError(f"{self.path} does not say its {key}; get the model again")
-        return default
+
+def read_table(path: Path, name: str, place: TensorPlace) -> Table:
+    """Return the matrix (or the vector, as one row) that the GGUF file ``path`` has at ``place``.
+
+    Raises:
+        ModelError: it ends beyond the file's end.
+    """
+    kind = GGMLQuantizationType(place.kind)
+    height, width = (1, *place.shape)[-2:]
+    _, row_bytes = quant_shape_to_byte_shape((height, width), kind)
+    data = np.fromfile(path, np.uint8, count=height * row_bytes, offset=place.start)
+    if len(data) < height * row_bytes:
+        raise ModelError(f"{path} is cut short: it ends within {name}; get it again")
+    return Table(data.reshape(height, row_bytes), kind)
 
 
 class Table:
-    """A matrix that stays quantised; single rows are dequantised when they are asked for."""
+    """A matrix that stays quantised; rows are dequantised when they are asked for."""
 
-    def __init__(self, data: NDArray[Any], kind: GGMLQuantizationType, width: int) -> None:
-        self._data, self._kind, self.width = data, kind, width
+    def __init__(self, data: NDArray[np.uint8], kind: GGMLQuantizationType) -> None:
+        self._data, self.kind = data, kind
 
     @property
     def height(self) -> int:
         return len(self._data)
 
+    def __getitem__(self, rows: slice) -> torch.Tensor:
+        """Return consecutive rows in float32, (rows, width)."""
+        return torch.from_numpy(dequantize(self._data[rows], self.kind))
+
     def rows(self, ids: Sequence[int]) -> torch.Tensor:
-        """Return rows ``ids`` as float32, (len(ids), width)."""
+        """Return rows ``ids`` in float32, (len(ids), width)."""
         distinct, place = np.unique(np.asarray(ids, dtype=np.int64), return_inverse=True)
-        return torch.from_numpy(dequantize(self._data[distinct], self._kind)[place])
-
-
-def _fill_rows(
-    target: torch.Tensor, rows: NDArray[Any], kind: GGMLQuantizationType, step: int, start: int
-) -> None:
-    # An unquantised tensor comes back as a view of the mapped file, which torch must not be given.
-    part = np.require(dequantize(rows[start : start + step], kind), requirements=["C", "W"])
-    target[start : start + step] = torch.from_numpy(part)
+        return torch.from_numpy(dequantize(self._data[distinct], self.kind)[place])
