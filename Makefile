@@ -8,14 +8,14 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 export NIGHTSCHOOL_HOME ?= $(CURDIR)/.nightschool
 
-.PHONY: demo test check bench models nvim
+.PHONY: demo test check bench models nvim vscode vsix
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
 	$(BIN)/nightschool model get qwen2.5-coder-1.5b || [ $$? -eq 3 ]  # 3: already here
 	$(BIN)/nightschool demo
 
-test: models check nvim
+test: models check nvim vscode vsix
 	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" $(BIN)/pytest
 
 check: $(INSTALLED)
@@ -41,6 +41,25 @@ nvim: .bench/nvim/bin/nvim .bench/nvim-0.11/bin/nvim
 
 .bench/nvim-0.11/bin/nvim:
 	editor-clients/install-nvim-0.11.sh .bench/nvim-0.11
+
+# A real VS Code workbench in a headless browser, and the extension as it is installed there.
+CODE := .bench/code-server
+CLIENT := editor-clients/vscode
+
+vscode: $(CODE)/bin/code-server
+
+$(CODE)/bin/code-server: | $(INSTALLED)
+	{ test -x /usr/bin/chromium && dpkg -s libkrb5-dev >/dev/null 2>&1; } || \
+		{ $(AS_ROOT) apt-get update --quiet && $(AS_ROOT) apt-get install --yes chromium libkrb5-dev; }
+	editor-clients/install-code-server.sh $(CODE)
+
+vsix: $(CLIENT)/nightschool.vsix
+
+# The packager needs a newer node than many machines have: the workbench brings one.
+$(CLIENT)/nightschool.vsix: $(CODE)/bin/code-server $(CLIENT)/package.json $(wildcard $(CLIENT)/src/* $(CLIENT)/media/*)
+	cd $(CLIENT) && PATH="$(CURDIR)/$(CODE)/node/bin:$$PATH" npm ci --no-audit --no-fund --loglevel=error && \
+		PATH="$(CURDIR)/$(CODE)/node/bin:$$PATH" npm run --silent check && \
+		PATH="$(CURDIR)/$(CODE)/node/bin:$$PATH" npm run --silent package
 
 # llama-cpp-python is compiled on the first installation, some minutes; pip keeps the result.
 $(INSTALLED): pyproject.toml constraints.txt
