@@ -65,7 +65,8 @@ class CheckpointFile:
         """
         content = io.BytesIO()
         torch.save({"digest": self._digest, **vars(checkpoint)}, content)
-        part = self.path.with_name(f"{self.path.name}.part")
+        # Its own name: an orphan of the night before may still be at it.
+        part = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
         try:
             with open(part, "wb", opener=private_opener) as file:
                 file.write(content.getbuffer())
@@ -88,7 +89,9 @@ class CheckpointFile:
         return Checkpoint(**content)
 
     def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
+        """Delete the file, and what a kill left of an unfinished one."""
+        for path in [self.path, *self.path.parent.glob(f"{self.path.name}.*.part")]:
+            path.unlink(missing_ok=True)
 
 
 def digest_of(job: Job, files: JobFiles, dtype: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learner.examples import Source
+from learner.night import NightError
 from models.prompt import encode, encode_target
 
 if TYPE_CHECKING:
@@ -43,7 +44,11 @@ class EncodedExample:
 def encode_examples(
     examples: Iterable[Example], tokenizer: Tokenizer, options: TrainingOptions
 ) -> tuple[list[EncodedExample], Counter[str]]:
-    """Return what can be learned from, in the same order, and how many examples were left out, by reason."""
+    """Return what can be learned from, in the same order, and how many examples were left out, by reason.
+
+    Raises:
+        NightError: nothing can be learned.
+    """
     encoded: list[EncodedExample] = []
     left_out: Counter[str] = Counter()
     for example in examples:
@@ -53,6 +58,8 @@ def encode_examples(
             encoded.append(found)
         else:
             left_out["says nothing"] += 1
+    if not encoded:
+        raise NightError("there is nothing to learn: no example has a target or a rejected offer")
     kept = within_replay_share(encoded, options.replay)
     if len(kept) < len(encoded):
         left_out["replay beyond its share"] += len(encoded) - len(kept)

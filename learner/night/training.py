@@ -65,8 +65,6 @@ def train(
         NightError: it cannot go on.
         OSError: the checkpoint cannot be written.
     """
-    if not examples:
-        raise NightError("there is nothing to learn: no example has a target or a rejected offer")
     training = Training(network, examples, options, checkpoint, give_way, on_progress, clock, spent_s)
     with _held_inside(network, training.make_room):
         training.begin()
@@ -165,7 +163,7 @@ class Training:
         needed = sum(one.bytes for one in prepared) / self._pace.evaluated_tokens * _tokens(given)
         kept = min(1.0, self._room() / needed)
         planned = plan(given, options, self._pace, 60.0 * options.minutes - self._spent(), kept)
-        notes = []
+        notes = list(self._state.notes)
         if planned.epochs < options.epochs:
             notes.append(f"there was time for {planned.epochs} of {options.epochs} epochs")
         if len(planned.examples) < len(given):
