@@ -1,0 +1,163 @@
+"""Training beside PEFT with transformers' Trainer: speed, what is learned, memory, share of multiplications.
+
+The examples are cursors of a project that is newer than the models, the held-out ones in other files of it.
+The plain arms train whole sequences with adapters on every layer, in bfloat16 and, for its speed alone, on a
+few examples in float32. ``--ablate`` compares settings of ours instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cursors import PASSED_OVER
+from pipe import model_file
+from projects import DEVELOPMENT, REPORTING, fetch
+from report import RESULTS, Figure, at_least, at_most, publish
+from rich.console import Console
+
+from learner.examples import Example, Source
+from learner.file_examples import SourceFile, file_examples, read_source
+from learner.job import TrainingOptions
+from learner.night.encoding import encode_examples
+from learner.privacy import PrivacyFilter
+from models.llama import Log, Model
+
+PER_FILE = 5
+ARMS = ("ours", "plain-bfloat16", "plain-float32")
+
+
+def main() -> None:
+    options = parse()
+    lesson = make_lesson(options)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "lesson.json")
+        path.write_text(json.dumps(lesson))
+        if options.ablate:
+            publish("training-ablation", [], run_script("training_ablation.py", str(path)), options.to)
+            return
+        arms = {arm: run_script("training_arms.py", arm, str(path)) for arm in options.arms}
+    details = {"model": Path(lesson["model"]).name, **described(lesson), "arms": arms}
+    publish("training", figures(arms), details, options.to)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--model", type=Path, metavar="GGUF", help="by default the model in use")
+    add("--project", default="qwenpaw", choices=[project.name for project in (*REPORTING, *DEVELOPMENT)])
+    add("--examples", type=int, default=160)
+    add("--held-out", type=int, default=120)
+    add("--timed", type=int, default=8, help="examples for the float32 arm")
+    add("--epochs", type=int, default=1)
+    add("--layers", type=int, default=TrainingOptions.layers, help="of ours; 0 for all")
+    add("--rank", type=int, default=TrainingOptions.rank)
+    add("--rate", type=float, default=TrainingOptions.learning_rate)
+    add("--peer-rate", type=float, default=2e-4)
+    add("--peer-batch", type=int, default=2, help="examples in one pass of the plain arms")
+    add("--seed", type=int, default=0)
+    add("--arms", nargs="+", default=ARMS, choices=ARMS)
+    add("--ablate", action="store_true", help="compare settings of ours instead")
+    add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
+    return parser.parse_args()
+
+
+def make_lesson(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the arms are given, as JSON (:class:`training_arms.Lesson`)."""
+    model = model_file(options.model)
+    training_options = TrainingOptions(
+        rank=options.rank,
+        alpha=2.0 * options.rank,
+        layers=options.layers,
+        epochs=options.epochs,
+        learning_rate=options.rate,
+        seed=options.seed,
+    )
+    project = next(project for project in (*REPORTING, *DEVELOPMENT) if project.name == options.project)
+    drawn = draw_examples(fetch(project), options.examples + options.held_out, options.seed)
+    vocabulary = Model.vocabulary_of(model, Log()).vocabulary
+    encoded, _ = encode_examples(drawn, vocabulary, training_options)
+    return {
+        "model": str(model),
+        "training": [asdict(example) for example in encoded[: options.examples]],
+        "held_out": [asdict(example) for example in encoded[options.examples :]],
+        "options": {
+            name: getattr(training_options, name)
+            for name in ("rank", "alpha", "layers", "epochs", "learning_rate", "seed")
+        },
+        "peer_rate": options.peer_rate,
+        "peer_batch": options.peer_batch,
+        "timed": options.timed,
+    }
+
+
+def draw_examples(folder: Path, count: int, seed: int) -> list[Example]:
+    """Return ``count`` cursors, file after file, so that none of a file is on both sides of a cut by much."""
+    draw = random.Random(seed)
+    privacy = PrivacyFilter([folder])
+    paths = [path for path in sorted(folder.rglob("*.py")) if not PASSED_OVER.search(path.as_posix())]
+    draw.shuffle(paths)
+    found: list[Example] = []
+    for path in paths:
+        if len(found) >= count:
+            return found[:count]
+        if lines := read_source(path):
+            name = path.relative_to(folder).as_posix()
+            source = SourceFile(name, folder.name, name, lines, Source.REPOSITORY, 1.0, 0.0)
+            found += file_examples(source, PER_FILE, draw, privacy)
+    raise SystemExit(f"{folder.name} has only {len(found)} cursors to draw from, not {count}")
+
+
+def run_script(*words: str) -> dict[str, Any]:
+    """Run a script beside this one in a process of its own, and return the JSON that it prints last."""
+    Console(stderr=True).print(" ".join(words[:2]))
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, here / words[0], *words[1:]], stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{words[0]} {words[1]} ended with code {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def described(lesson: dict[str, Any]) -> dict[str, Any]:
+    def mean(name: str) -> float:
+        return sum(len(example[name]) for example in lesson["training"]) / len(lesson["training"])
+
+    return {
+        "options": lesson["options"],
+        "examples": len(lesson["training"]),
+        "held_out": len(lesson["held_out"]),
+        "prompt_tokens": mean("prompt"),
+        "target_tokens": mean("target"),
+    }
+
+
+def figures(arms: dict[str, dict[str, Any]]) -> list[Figure]:
+    ours = arms["ours"]
+    found = [
+        Figure("examples per second and epoch, prompts included", ours["examples_per_second"]),
+        at_least("share of the time in needed multiplications at the measured rate", ours["gemm_share"], 0.5),
+        at_most("peak memory, MB", ours["peak_mb"], 6000),
+        Figure("held-out log-loss of the base", ours["base_log_loss"]),
+        Figure("held-out log-loss", ours["log_loss"]),
+    ]
+    for arm, least in (("plain-float32", 10.0), ("plain-bfloat16", 5.0)):
+        if peer := arms.get(arm):
+            ratio = ours["examples_per_second"] / peer["examples_per_second"]
+            found.append(at_least(f"times as fast as {arm}", ratio, least))
+    if peer := arms.get("plain-bfloat16"):
+        ratio = ours["log_loss"] / peer["log_loss"]
+        found.append(at_most("held-out log-loss against plain-bfloat16's", ratio, 1.02))
+    return found
+
+
+if __name__ == "__main__":
+    main()
