@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "lsp_server.demo:demo",
     "doctor": "lsp_server.doctor:doctor",
     "model": "models.cli:model",
+    "schedule": "learner.schedule_cli:schedule",
     "serve": "lsp_server.cli:serve",
     "stats": "learner.cli:stats",
     "status": "lsp_server.status:status",
@@ -59,9 +60,9 @@ def main() -> None:
 def serve(stdio: bool, model: str | None, log_file: Path | None) -> None:
     """Be a language server, as an editor starts it."""
     # Imported here: the other commands have no use for the server's imports.
-    from lsp_server import server
+    from lsp_server import process
 
-    server.main(model, log_file)
+    process.main(model, log_file)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ build the protocol's 570 classes before it can read a byte; ``docs/decisions/jso
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import threading
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_BACKSLASH = ord("\\")
 LARGEST_MESSAGE = 2**30
+LONGEST_STRING = 2_500_000
+"""Bytes, as JSON spells it; a longer one would keep the event loop busy for as long as it is decoded, split
+into lines and compared."""
+LEFT_OUT = "nightschoolLeftOutBytes"
+"""What stands in a string's place instead: an object with its size under this name."""
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -30,6 +37,8 @@ METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 REQUEST_CANCELLED = -32800
+REQUEST_FAILED = -32803
+"""LSP's: what was asked for is well-formed, but cannot be done."""
 
 
 class RpcError(Exception):
@@ -52,6 +61,9 @@ class Connection:
         self._send = send
         self._handlers: dict[str, Handler] = {}
         self._running: dict[int | str, asyncio.Future[Any]] = {}
+        self._numbers = itertools.count(1)
+        self._asked: dict[str, asyncio.Future[Any]] = {}
+        """What the client was asked and has not answered."""
 
     def on(self, method: str, handler: Handler) -> None:
         """Let ``handler`` answer the requests, or take the notifications, named ``method``."""
@@ -70,7 +82,8 @@ class Connection:
             return
         method, params, identity = message.get("method"), message.get("params"), message.get("id")
         if not isinstance(method, str):
-            return  # a response; nothing here asks the client
+            self._answered(identity, message)
+            return
         if params is None:
             params = {}
         if not isinstance(params, dict) or not isinstance(identity, (int, str, type(None))):
@@ -85,10 +98,30 @@ class Connection:
     def notify(self, method: str, params: object) -> None:
         self._write({"jsonrpc": "2.0", "method": method, "params": params})
 
+    def ask(self, method: str, params: object) -> asyncio.Future[Any]:
+        """Send a request to the client; the future has its result, or raises :class:`RpcError`."""
+        identity = f"nightschool-{next(self._numbers)}"
+        answer = self._asked[identity] = asyncio.get_running_loop().create_future()
+        self._write({"jsonrpc": "2.0", "id": identity, "method": method, "params": params})
+        return answer
+
     def cancel_all(self) -> None:
-        """Stop the requests that are still being worked on; each is answered as cancelled."""
-        for running in list(self._running.values()):
+        """Stop the requests that are still being worked on; each is answered as cancelled.
+
+        What the client was asked is waited for no longer.
+        """
+        for running in [*self._running.values(), *self._asked.values()]:
             running.cancel()
+
+    def _answered(self, identity: object, message: dict[str, Any]) -> None:
+        answer = self._asked.pop(identity, None) if isinstance(identity, str) else None
+        if answer is None or answer.done():
+            return
+        if error := message.get("error"):
+            code, text = (error.get("code"), error.get("message")) if isinstance(error, dict) else (0, error)
+            answer.set_exception(RpcError(code if isinstance(code, int) else INTERNAL_ERROR, str(text)))
+        else:
+            answer.set_result(message.get("result"))
 
     def _notified(self, method: str, params: dict[str, Any]) -> None:
         if method == "$/cancelRequest":
@@ -167,12 +200,50 @@ def _without_text(error: BaseException) -> str:
 
 
 def read_messages(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield the body of each message until the stream ends; lines that are no header are passed over."""
+    """Yield the body of each message until the stream ends, without its longest strings.
+
+    Lines that are no header are passed over.
+    """
     while (length := _read_length(stream)) is not None:
         body = stream.read(length)
         if len(body) < length:
             return
-        yield body
+        yield shortened(body)
+
+
+def shortened(body: bytes) -> bytes:
+    """Return a message in which each string of more than :data:`LONGEST_STRING` bytes is left out.
+
+    It looks for quotes only, one after the other, so that a thread can do it beside the event loop: JSON's
+    decoder would hold Python's lock for the whole of the string.
+    """
+    if len(body) <= LONGEST_STRING:
+        return body
+    pieces, kept, start = [], 0, 0
+    while (start := body.find(b'"', start)) >= 0:
+        end = _end_of_string(body, start)
+        if end - start > LONGEST_STRING:
+            pieces += [body[kept:start], b'{"%b":%d}' % (LEFT_OUT.encode(), end - start)]
+            kept = end
+        start = end
+    return b"".join([*pieces, body[kept:]])
+
+
+def _end_of_string(body: bytes, start: int) -> int:
+    """Return the index after the quote that closes the string which one at ``start`` opens."""
+    end = start
+    while (end := body.find(b'"', end + 1)) >= 0:
+        before = end
+        while body[before - 1] == _BACKSLASH:
+            before -= 1
+        if (end - before) % 2 == 0:
+            return end + 1
+    return len(body)
+
+
+def is_left_out(value: object) -> bool:
+    """Whether a string stood here that was too long to be taken."""
+    return isinstance(value, dict) and LEFT_OUT in value
 
 
 def _read_length(stream: BinaryIO) -> int | None:

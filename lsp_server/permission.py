@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from lsp_server.documents import Document
     from lsp_server.settings import Settings
 
-LARGEST_DOCUMENT = 4_000_000
-"""Code points; a larger text is kept, but not completed."""
+LARGEST_DOCUMENT = 2_000_000
+"""Code points; a larger text is not completed (and one that is much larger not even kept)."""
 LONGEST_LINE = 20_000
 
 

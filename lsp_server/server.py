@@ -1,38 +1,33 @@
-"""The language server: which LSP message leads to what, and the process around it."""
+"""The language server: which LSP message leads to what."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
-from contextlib import suppress
-from io import FileIO, TextIOWrapper
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
-from learner.ledger import Ledger
 from lsp_server import __version__
 from lsp_server.completion import Answer, Menu
+from lsp_server.declined import Declined
 from lsp_server.documents import Workspace
-from lsp_server.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, Connection, RpcError, serve
+from lsp_server.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, Connection, RpcError, is_left_out
 from lsp_server.positions import PositionEncoding, units_of
-from lsp_server.reporter import Reporter
 from lsp_server.session import Session, Surroundings
 from lsp_server.settings import parse_settings
-from models.home import Home, private_directory, private_opener
-from models.supervisor import ChildEngine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import BinaryIO
 
     from lsp_server.completion import Offer
     from lsp_server.documents import Document
+    from lsp_server.reporter import Reporter
     from lsp_server.settings import Settings
 
 Params = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 NOT_INITIALIZED = -32002
 INVOKED = 1
@@ -40,9 +35,6 @@ INVOKED = 1
 INCREMENTAL = 2
 """LSP's ``TextDocumentSyncKind.Incremental``."""
 COMMANDS = ("nightschool.accepted", "nightschool.snooze", "nightschool.status")
-CLOSE_S, GONE_S = 1.2, 1.9
-"""A client that has gone waits for nothing: all is closed within two seconds, and what the rest leaves of
-them belongs to the ledger, whose last facts come as the documents close."""
 
 if TYPE_CHECKING:
     Form = Callable[[Offer, PositionEncoding], Params]
@@ -59,6 +51,11 @@ class Server:
         self._outside = outside
         self._session: Session | None = None
         self._reporter = reporter
+        self._has_configuration = False
+        """Whether the client can be asked for its settings."""
+        self._asking: asyncio.Task[None] | None = None
+        self._left_out: set[str] = set()
+        """The open documents whose text was too long to be taken."""
         for method, handler in {
             "initialize": self.initialize,
             "initialized": lambda _: None,
@@ -94,6 +91,8 @@ class Server:
         workspace = Workspace(_encoding(params))
         for uri in _folders(params):
             workspace.add_folder(uri)
+        capabilities = params.get("capabilities") or {}
+        self._has_configuration = (capabilities.get("workspace") or {}).get("configuration") is True
         client = (params.get("clientInfo") or {}).get("name", "")
         self._session = Session(self._outside, workspace, settings, client, self._reporter)
         self._session.start()
@@ -115,24 +114,44 @@ class Server:
 
     def did_open(self, params: Params) -> None:
         item = params["textDocument"]
+        if is_left_out(item["text"]):
+            self._leave_out(item["uri"])
+            return
+        self._left_out.discard(unquote(item["uri"]))
         document = self.session.workspace.open(
             item["uri"], item["text"], item.get("languageId", ""), item.get("version")
         )
         self.session.opened(document)
 
     def did_change(self, params: Params) -> None:
-        if (document := self._document(params)) is not None:
-            document.version = params["textDocument"].get("version")
-            self.session.changed(document, params["contentChanges"])
+        document, changes = self._document(params), params["contentChanges"]
+        if document is None:
+            return
+        if any(isinstance(change, dict) and is_left_out(change.get("text")) for change in changes):
+            self._leave_out(document.uri)
+            return
+        document.version = params["textDocument"].get("version")
+        self.session.changed(document, changes)
 
     def did_save(self, params: Params) -> None:
         if (document := self._document(params)) is not None:
             self.session.saved(document)
 
     def did_close(self, params: Params) -> None:
+        self._left_out.discard(unquote(params["textDocument"]["uri"]))
         if (document := self._document(params)) is not None:
-            self.session.closed(document)
-            self.session.workspace.close(document.uri)
+            self._close(document)
+
+    def _close(self, document: Document) -> None:
+        self.session.closed(document)
+        self.session.workspace.close(document.uri)
+
+    def _leave_out(self, uri: str) -> None:
+        """Keep the document no longer, until it is opened with a text of a usual size."""
+        if (document := self.session.workspace.get(uri)) is not None:
+            self._close(document)
+        self._left_out.add(unquote(uri))
+        logger.info("a document is left out, since it is too large")
 
     def did_change_folders(self, params: Params) -> None:
         workspace = self.session.workspace
@@ -158,6 +177,8 @@ class Server:
     def _complete(self, params: Params, *, invoked: bool, selected: Params | None, form: Form) -> Any:
         document = self._document(params)
         if document is None:
+            too_large = unquote(params["textDocument"]["uri"]) in self._left_out
+            self.session.last = Answer(declined=Declined.TOO_LARGE if too_large else Declined.NOT_OPEN)
             return []
         point = document.point_at(params["position"])
         menu = _menu(document, selected) if selected else None
@@ -181,7 +202,23 @@ class Server:
     # Settings and commands
 
     def did_change_configuration(self, params: Params) -> None:
-        self.session.configure(self._settings(params.get("settings")))
+        """Take the settings; a client that only says that something has changed is asked for them."""
+        given = params.get("settings")
+        says_nothing = given is None or given in ({}, {"nightschool": None}, {"nightschool": {}})
+        if self._has_configuration and says_nothing:
+            self._asking = asyncio.create_task(self._ask_for_settings())
+        else:
+            self.session.configure(self._settings(given))
+
+    async def _ask_for_settings(self) -> None:
+        try:
+            found = await self._connection.ask(
+                "workspace/configuration", {"items": [{"section": "nightschool"}]}
+            )
+        except RpcError as error:
+            logger.warning("the client keeps its settings to itself (error %s); they stay", error.code)
+            return
+        self.session.configure(self._settings(found[0] if isinstance(found, list) and found else found))
 
     def execute_command(self, params: Params) -> Any:
         command, arguments = params["command"], params.get("arguments") or []
@@ -261,69 +298,3 @@ def _accepted(offer: Offer) -> Params:
 
 def _offer_id(item: Params) -> str:
     return str(item["command"]["arguments"][0])
-
-
-def main(model: str | None, log_file: Path | None) -> None:
-    """Serve the client on stdin and stdout until it leaves; does not return."""
-    home = Home.find()
-    private_directory(home.root)
-    _log_to(log_file or home.log)
-    code = asyncio.run(_serve(home, model, *_claim_stdio()))
-    logging.shutdown()
-    # A thread that hangs (the reader of stdin, a stat of a dead network drive) must not keep the process.
-    os._exit(code)
-
-
-async def _serve(home: Home, model: str | None, stdin: BinaryIO, stdout: int) -> int:
-    loop = asyncio.get_running_loop()
-    connection = Connection(lambda message: _write_all(stdout, message))
-    reporter = Reporter(connection.notify)
-
-    def on_trouble(message: str) -> None:
-        loop.call_soon_threadsafe(reporter.warn, message, message)
-
-    ledger = Ledger.open(home.ledger, on_trouble=on_trouble)
-    outside = Surroundings(home, ChildEngine, ledger.record, model, use_privacy=ledger.use_privacy)
-    server = Server(connection, outside, reporter)
-    with suppress(NotImplementedError):  # Windows has no such signal to handle
-        # An editor that loses patience terminates its servers: the record is still to be written.
-        loop.add_signal_handler(signal.SIGTERM, server.ended.set)
-    try:
-        await serve(connection, stdin, server.ended)
-    finally:
-        leave_at = loop.time() + GONE_S
-        with suppress(TimeoutError):
-            await asyncio.wait_for(server.close(), CLOSE_S)
-        await asyncio.to_thread(ledger.close, leave_at - loop.time())
-    return server.exit_code
-
-
-def _claim_stdio() -> tuple[BinaryIO, int]:
-    """Return the client's two ends; whatever else prints or reads cannot get between them."""
-    stdin, stdout = os.dup(0), os.dup(1)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(2, 1)
-    return os.fdopen(stdin, "rb"), stdout
-
-
-def _write_all(descriptor: int, message: bytes) -> None:
-    rest = memoryview(message)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def _log_to(path: Path) -> None:
-    """Log to ``path``, readable by its owner alone, in at most three files of a megabyte."""
-    private_directory(path.parent)
-    handler = PrivateFileHandler(path, maxBytes=1_000_000, backupCount=2, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # else each change of a file is a line
-
-
-class PrivateFileHandler(RotatingFileHandler):
-    """Creates its files with mode 0600."""
-
-    def _open(self) -> TextIOWrapper:
-        return TextIOWrapper(FileIO(self.baseFilename, self.mode, opener=private_opener), self.encoding)

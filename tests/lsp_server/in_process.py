@@ -13,6 +13,7 @@ from lsp_server.session import Surroundings
 from models.home import Home
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from fake_engine import FakeEngine
@@ -139,8 +140,14 @@ class Client:
 
     async def until_status(self, state: str) -> None:
         """Wait until the server is said to be in ``state``."""
+        await self._until(lambda: self.notified("nightschool/status")[-1]["state"] == state)
+
+    async def until_notified(self, method: str) -> None:
+        await self._until(lambda: bool(self.notified(method)))
+
+    async def _until(self, has_come: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
-            while self.notified("nightschool/status")[-1]["state"] != state:
+            while not has_come():
                 self._arrived.clear()
                 await self._arrived.wait()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +122,8 @@ async def test_the_status_names_the_adapter(client: Client, engine: FakeEngine) 
     await client.initialize()
     client.open("")
     await client.texts(0, 0)
-    engine.say(EngineState.READY, adapter="adapters/primer-3.gguf")
-    assert (await client.status())["adapter"] == "primer-3"
+    engine.say(EngineState.READY, adapter="adapters/20261121-0300-3f2a/adapter.gguf")
+    assert (await client.status())["adapter"] == "20261121-0300-3f2a"
 
 
 async def test_off_ends_the_engine(client: Client, engine: FakeEngine) -> None:
@@ -150,6 +151,48 @@ async def test_a_bad_setting_is_named_once(client: Client) -> None:
     client.notify("workspace/didChangeConfiguration", {"settings": {"max_tokens": "many"}})
     (message,) = client.notified("window/showMessage")
     assert "max_tokens" in message["message"] and "many" in message["message"]
+
+
+async def initialize_with_configuration(client: Client) -> None:
+    capabilities = {"workspace": {"configuration": True}}
+    await client.request(
+        "initialize", {"capabilities": capabilities, "initializationOptions": {"debounce": 0}}
+    )
+
+
+@pytest.mark.parametrize("given", [None, {}, {"nightschool": None}, {"nightschool": {}}])
+async def test_a_client_that_only_says_that_something_changed_is_asked(client: Client, given: object) -> None:
+    await initialize_with_configuration(client)
+    client.notify("workspace/didChangeConfiguration", {"settings": given})
+    await asyncio.sleep(0)
+    (question,) = [
+        message for message in client.received if message.get("method") == "workspace/configuration"
+    ]
+    assert question["params"] == {"items": [{"section": "nightschool"}]}
+    client.send({"jsonrpc": "2.0", "id": question["id"], "result": [{"max_tokens": 7, "threads": "many"}]})
+    await client.until_notified("window/showMessage")
+    settings = (await client.status())["settings"]
+    assert (settings["max_tokens"], settings["threads"]) == (7, None)
+    (message,) = client.notified("window/showMessage")
+    assert "threads" in message["message"]
+
+
+async def test_settings_stay_where_the_client_does_not_tell_them(client: Client) -> None:
+    await initialize_with_configuration(client)
+    client.notify("workspace/didChangeConfiguration", {"settings": {"max_tokens": 7}})
+    client.notify("workspace/didChangeConfiguration", {"settings": None})
+    await asyncio.sleep(0)
+    question = client.received[-1]
+    for answer in ({"error": {"code": -32601, "message": "no"}}, {"result": [{}]}, {"error": 3}):
+        client.send({"jsonrpc": "2.0", "id": question["id"], **answer})
+    client.send({"jsonrpc": "2.0", "id": [], "result": None})
+    assert (await client.status())["settings"]["max_tokens"] == 7
+
+
+async def test_a_client_that_cannot_be_asked_resets_its_settings(client: Client) -> None:
+    await client.initialize(max_tokens=7)
+    client.notify("workspace/didChangeConfiguration", {"settings": {}})
+    assert (await client.status())["settings"]["max_tokens"] == 96
 
 
 async def test_without_a_model_it_says_so_once_and_starts_when_the_model_arrives(tmp_path: Path) -> None:
