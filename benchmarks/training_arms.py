@@ -73,7 +73,11 @@ def ours(lesson: Lesson) -> dict[str, Any]:
     rate = gemm_rate(network.dtype, device)
     return {
         "seconds": seconds,
+        "prompt_seconds": result.prompt_seconds,
         "examples_per_second": len(lesson.training) * result.epochs / seconds,
+        "examples_per_second_of_an_epoch": len(lesson.training)
+        * result.epochs
+        / (seconds - result.prompt_seconds),
         "base_log_loss": before,
         "log_loss": log_loss(network, lesson.held_out),
         "gemm_share": needed_flops(network, lesson.training, options) / rate / seconds,

@@ -170,6 +170,8 @@ class TrainingResult:
     """What the multiplications were done in: ``bfloat16`` or ``float32``."""
     notes: tuple[str, ...] = ()
     """What a reader of the report should know: shortened, halved, run out of time."""
+    prompt_seconds: float = 0.0
+    """Of the last process' seconds, what the evaluation of prompts took."""
 
 
 @dataclass(frozen=True)
@@ -218,9 +220,14 @@ def from_line(line: str) -> Message:
 
 def write_job(files: JobFiles, job: Job, examples: Iterable[Example]) -> None:
     """Write the job and its examples (best evidence first), each file whole or not at all."""
+    write_examples(files, examples)
+    _write(files.job, [json.dumps(asdict(job), default=str)])
+
+
+def write_examples(files: JobFiles, examples: Iterable[Example]) -> None:
+    """Write the examples alone; no training reads them before there is a job."""
     private_directory(files.root)
     _write(files.examples, (json.dumps(asdict(example)) + "\n" for example in examples))
-    _write(files.job, [json.dumps(asdict(job), default=str)])
 
 
 def read_job(files: JobFiles) -> Job:

@@ -146,6 +146,7 @@ class Training:
             peak_mb=peak_mb(),
             dtype=str(self._network.dtype).removeprefix("torch."),
             notes=tuple(state.notes),
+            prompt_seconds=self._pace.evaluated_s,
         )
 
     def make_room(self) -> None:
