@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "editor-clients/neovim"
-PATIENCE_S = 15.0
+PATIENCE_S = 10.0
 KEY_S = 0.02
 PROGRAMS = {
     "0.12": Path(os.environ.get("NVIM_PROGRAM") or ROOT / ".bench/nvim/bin/nvim"),
@@ -96,6 +96,7 @@ class Editor:
         self.project = directory / "project"
         (self.project / ".git").mkdir(parents=True, exist_ok=True)
         self.ledger = directory / "home" / "ledger.db"
+        self.draws_itself = version == "0.11" or options.get("ghost_text") == "own"
         socket = directory / "nvim.sock"
         silent = subprocess.DEVNULL
         environment = os.environ | {"XDG_STATE_HOME": str(directory / "state")}
@@ -118,6 +119,7 @@ class Editor:
     def open(self, file: str, text: str, *, attached: bool = True) -> None:
         """Edit a new file, in insert mode behind its first line that ends with a blank."""
         (self.project / file).write_text(text)
+        self.press("<Esc>")
         self.command(f"silent edit! {self.project / file}")
         if attached:
             self.until(lambda: self.lua("return require('nightschool.server').client(0) ~= nil"))
@@ -133,6 +135,10 @@ class Editor:
 
     def type(self, text: str) -> None:
         self.press(*("<lt>" if key == "<" else "<CR>" if key == "\n" else key for key in text))
+
+    def read(self, seconds: float = 0.3) -> None:
+        """Look at the ghost text for as long as it takes to be seen, by the server's clock."""
+        time.sleep(seconds)
 
     @property
     def text(self) -> str:

@@ -209,7 +209,7 @@ class Editor:
     @property
     def status(self) -> str:
         """The status bar item's description, empty before it is there."""
-        item = self.page.locator(".statusbar-item[id*='nightschool'] a").first
+        item = self.page.locator(".statusbar-item[id*='nightschool']").first
         with contextlib.suppress(BrowserError):
             return item.get_attribute("aria-label", timeout=1000) or ""
         return ""
@@ -219,7 +219,7 @@ class Editor:
 
     def menu(self, choice: str) -> None:
         """Click the status bar item and choose from its menu."""
-        self.page.locator(".statusbar-item[id*='nightschool'] a").first.click()
+        self.page.locator(".statusbar-item[id*='nightschool']").first.click()
         self.page.locator(".quick-input-list .monaco-list-row", has_text=choice).first.click()
 
     def notification(self, part: str, patience_s: float = PATIENCE_S) -> str:

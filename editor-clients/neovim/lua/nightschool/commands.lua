@@ -28,12 +28,13 @@ local SUBCOMMANDS = {
   },
   report = {
     run = function()
-      H.show_output({ 'adapters', 'show' })
+      local adapter = status.current.adapter
+      H.show_output(adapter and { 'adapters', 'show', adapter } or { 'adapters', 'list' })
     end,
   },
   rollback = {
     run = function()
-      require('nightschool.night').rollback()
+      H.run({ 'adapters', 'rollback' }, notify.info)
     end,
   },
   toggle = {

@@ -1,4 +1,4 @@
---- A night asked for from the editor: training, its progress and its verdict, and the way back.
+--- A night asked for from the editor: training, and how far it is.
 
 local notify = require('nightschool.notify')
 local server = require('nightschool.server')
@@ -21,17 +21,14 @@ vim.api.nvim_create_autocmd('LspProgress', {
   end,
 })
 
---- Train now on what was recorded; the editor stays free meanwhile.
+--- Train now on what was recorded; the editor stays free meanwhile, and the server says what became of it.
 function M.train()
   if is_on then
     return notify.info('training goes on; :Nightschool train cancel ends it')
   end
   is_on = true
   status.train('trains')
-  server.execute('nightschool.train', {}, function(result)
-    H.ended()
-    notify.info(H.verdict(result))
-  end, { token = TOKEN, on_failure = H.ended })
+  server.execute('nightschool.train', {}, H.ended, { token = TOKEN, on_failure = H.ended })
 end
 
 --- End the night that goes on, with nothing changed.
@@ -43,14 +40,6 @@ function M.cancel()
   if client then
     client:notify('window/workDoneProgress/cancel', { token = TOKEN })
   end
-end
-
---- Have the adapter from before the last promotion serve again.
-function M.rollback()
-  server.execute('nightschool.rollback', {}, function(result)
-    local adapter = type(result) == 'table' and result.adapter
-    notify.info(type(adapter) == 'string' and 'adapter ' .. adapter .. ' serves now' or 'no adapter serves now')
-  end)
 end
 
 function H.ended()
@@ -65,18 +54,6 @@ function H.on_progress(value)
   end
   local percent = value.percentage and (' %d %%'):format(value.percentage) or ''
   status.train('trains' .. percent .. (value.message and ' (' .. value.message .. ')' or ''))
-end
-
----@param result { verdict: string, adapter?: string, reasons?: string[], seconds?: number, examples?: integer }
----@return string
-function H.verdict(result)
-  local reasons = type(result.reasons) == 'table' and table.concat(result.reasons, '; ') or ''
-  local verdicts = {
-    promoted = ('a new adapter serves now: %s'):format(result.adapter),
-    refused = 'the new adapter was refused',
-    nothing = 'there was nothing to learn',
-  }
-  return (verdicts[result.verdict] or tostring(result.verdict)) .. (reasons ~= '' and ' (' .. reasons .. ')' or '')
 end
 
 return M

@@ -89,6 +89,7 @@ function M.enable()
     root_dir = H.root_dir,
     reuse_client = H.reuse,
     init_options = vim.tbl_isempty(settings) and vim.empty_dict() or settings,
+    settings = vim.tbl_isempty(settings) and {} or { nightschool = settings },
     get_language_id = function(_, filetype)
       return M.language_id(filetype)
     end,
@@ -145,7 +146,8 @@ function M.configure(change)
   change(settings)
   local client = M.any_client()
   if client then
-    client:notify('workspace/didChangeConfiguration', { settings = { nightschool = settings } })
+    client.settings = { nightschool = settings }
+    client:notify('workspace/didChangeConfiguration', { settings = client.settings })
   end
 end
 
@@ -286,7 +288,8 @@ function H.on_status(_, params)
 end
 
 function H.on_message(_, params)
-  notify.warn(params.message)
+  local is_trouble = params.type <= vim.lsp.protocol.MessageType.Warning
+  notify[is_trouble and 'warn' or 'info'](params.message)
 end
 
 return M

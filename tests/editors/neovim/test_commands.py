@@ -1,0 +1,118 @@
+"""`:Nightschool` and the rest of what a plugin has: status line, health, help, lazy loading."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.editors.neovim.answers import ANSWERS
+from tests.editors.neovim.driver import PLUGIN, PROGRAMS, scripted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.editors.neovim.conftest import OpenEditor
+    from tests.editors.neovim.driver import Editor
+
+LINES = "return vim.api.nvim_buf_get_lines(0, 0, -1, true)"
+
+
+def shown_by(editor: Editor, subcommand: str, part: str) -> str:
+    """Return the text of the window that a subcommand opens, as soon as ``part`` is in it; close it."""
+    editor.press("<Esc>")
+    editor.command(f"Nightschool {subcommand}")
+    editor.until(lambda: part in editor.text, lambda: (editor.text, editor.notified))
+    text = editor.text
+    editor.command("bwipeout!")
+    return text
+
+
+def test_status_stats_report_and_log_open_a_window(editor: Editor):
+    editor.open("windows.py", "before = \n")
+    editor.sees("1")
+    assert "server   0." in shown_by(editor, "status", "state    ready")
+    shown_by(editor, "stats", "offers")
+    shown_by(editor, "report", "")
+    (editor.ledger.parent / "server.log").write_text("a line of the log\n")
+    shown_by(editor, "log", "a line of the log")
+
+
+def test_toggling_in_a_buffer_for_a_language_and_everywhere(open_editor: OpenEditor):
+    editor = open_editor()
+    editor.open("a.py", "before = \n")
+    editor.sees("1")
+    for where, message in (("buffer", "in this buffer"), ("filetype", "for python"), ("everywhere", "everywhere")):
+        editor.press("<Esc>")
+        editor.command(f"Nightschool toggle {where}")
+        editor.is_told(f"off {message}")
+        editor.press("A", "<BS>", "<Space>")
+        editor.press("<M-\\>")
+        editor.sees(None)
+        editor.press("<Esc>")
+        editor.command(f"Nightschool toggle {where}")
+        editor.is_told(f"on {message}")
+        editor.press("A", "<BS>", "<Space>")
+        editor.sees("1")
+
+
+def test_snoozing_and_waking(open_editor: OpenEditor):
+    editor = open_editor()
+    editor.open("a.py", "before = \n")
+    editor.sees("1")
+    editor.command("Nightschool snooze 5")
+    editor.is_told("snoozes for 5 minutes")
+    editor.until(lambda: editor.lua("return require('nightschool').statusline()") == "Nightschool snoozed")
+    editor.sees(None)
+    editor.command("Nightschool snooze 0")
+    editor.is_told("awake")
+    editor.press("<BS>", "<Space>")
+    editor.sees("1")
+
+
+def test_wrong_words_are_told_of(open_editor: OpenEditor):
+    editor = open_editor()
+    editor.command("Nightschool dance")
+    editor.is_told("dance is no subcommand; there are log, report, restart, rollback, snooze, stats, status")
+    editor.command("Nightschool snooze long")
+    editor.is_told("snooze takes minutes, not long")
+    editor.command("Nightschool train")
+    editor.is_told("no server is running; open a file, or see :checkhealth nightschool")
+    completed = editor.lua("return vim.fn.getcompletion('Nightschool toggle ', 'cmdline')")
+    assert completed == ["buffer", "everywhere", "filetype"]
+
+
+def test_health_says_what_is_there_and_what_is_not(open_editor: OpenEditor):
+    editor = open_editor()
+    editor.open("a.py", "before = \n")
+    editor.press("<Esc>")
+    editor.command("checkhealth nightschool")
+    editor.until(lambda: "with 1 buffers" in editor.text, lambda: editor.text)
+    assert "nightschool, version" in editor.text or "nightschool 0." in editor.text
+    assert "run: " in editor.text or "nightschool model get" in editor.text
+
+
+def test_it_works_as_a_native_package_and_loads_lazily(version: str, tmp_path: Path):
+    """Nothing of it is loaded before the first file, and nothing of Neovim's LSP client because of it."""
+    plugin = tmp_path / "site/pack/any/start/nightschool"
+    shutil.copytree(PLUGIN, plugin)
+    (tmp_path / "init.lua").write_text(
+        f"vim.opt.packpath:prepend('{tmp_path}/site')\n"
+        "vim.opt.loadplugins = true\n"
+        f"require('nightschool').setup({{ cmd = {{ '{scripted(tmp_path, ANSWERS)[0]}' }} }})\n"
+        "loaded = { vim.lsp ~= nil and package.loaded['vim.lsp'] ~= nil, package.loaded['nightschool.server'] ~= nil }\n"
+    )
+    script = tmp_path / "check.lua"
+    script.write_text(
+        "vim.cmd('helptags ' .. vim.fn.fnameescape(vim.env.NIGHTSCHOOL_DOC))\n"
+        "vim.cmd.help('nightschool')\n"
+        "print(vim.fn.expand('%:t'), vim.fn.exists(':Nightschool'), loaded[1], loaded[2])\n"
+    )
+    run = subprocess.run(
+        [PROGRAMS[version], "-u", tmp_path / "init.lua", "-n", "--headless", "-S", script, "+qa!"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "NIGHTSCHOOL_DOC": str(plugin / "doc")},
+    )
+    assert run.stderr.split() == ["nightschool.txt", "2", "false", "false"]

@@ -1,0 +1,85 @@
+"""Editors without a client of ours, set up as docs/editors.md says: the configuration under test is read from there."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.editors.neovim.driver import ROOT, scripted
+from tests.editors.terminal import Terminal
+
+OTHERS = Path(os.environ.get("OTHER_EDITORS") or ROOT / ".bench/editors")
+PAGE = ROOT / "docs/editors.md"
+ANSWERS = {"accepted = ": "sum(rows)", "accepted = su": "m(rows)", "accepted = sum": "(rows)"}
+
+
+def program(name: str) -> str:
+    path = OTHERS / "bin" / name
+    if not path.is_file():
+        pytest.fail(f"{path} is missing; run: make editors", pytrace=False)
+    return str(path)
+
+
+def configuration(language: str, directory: Path) -> str:
+    """Return the page's first block in ``language``, with a scripted server's command for ``nightschool``."""
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)[:1]
+    (command,) = scripted(directory, ANSWERS)
+    return block.replace('"nightschool"', f'"{command}"')
+
+
+def project(directory: Path) -> Path:
+    folder = directory / "project"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "a.py").write_text("rows = load()\naccepted =\n")
+    return folder
+
+
+def labels(directory: Path) -> list[tuple[str, str, str]]:
+    with closing(sqlite3.connect(directory / "home" / "ledger.db")) as ledger:
+        rows = "SELECT offered_text, label, known_by FROM outcomes WHERE label NOT IN ('unseen', 'superseded')"
+        return ledger.execute(rows).fetchall()
+
+
+def test_helix_offers_it_in_its_completion_menu(tmp_path: Path):
+    settings = tmp_path / "config/helix"
+    settings.mkdir(parents=True)
+    (settings / "languages.toml").write_text(configuration("toml", tmp_path))
+    folder = project(tmp_path)
+    screen = Terminal([program("hx"), "a.py"], {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_CACHE_HOME": str(tmp_path)}, folder)
+    try:
+        screen.until(lambda: "accepted =" in "".join(screen.lines()))
+        screen.press("jA ")
+        screen.press("su")
+        screen.until(lambda: any("sum(rows)" in line for line in screen.lines()))
+        screen.press("\t\r")
+        screen.until(lambda: any(line.endswith("accepted = sum(rows)") for line in screen.lines()))
+        screen.press("\x1b:wq\r")
+    finally:
+        screen.press("\x1b:q!\r")
+        screen.close()
+    assert (folder / "a.py").read_text() == "rows = load()\naccepted = sum(rows)\n"
+    assert ("accepted", "inferred") in [(label, by) for _, label, by in labels(tmp_path)]
+
+
+def test_emacs_shows_it_as_ghost_text(tmp_path: Path):
+    (tmp_path / "init.el").write_text(configuration("elisp", tmp_path))
+    folder = project(tmp_path)
+    command = [program("emacs"), "-nw", "-q", "-l", str(tmp_path / "init.el"), "a.py"]
+    screen = Terminal(command, {"HOME": str(tmp_path)}, folder)
+    try:
+        screen.until(lambda: "accepted =" in "".join(screen.lines()))
+        screen.until(lambda: "LSP" in "".join(screen.lines()))
+        screen.press("\x1b>\x10\x05 ")
+        screen.until(lambda: any(line.endswith("accepted = sum(rows)") for line in screen.lines()))
+        screen.press("\t")
+        screen.press("\x18\x13")
+        screen.until(lambda: "accepted = sum(rows)" in (folder / "a.py").read_text())
+    finally:
+        screen.press("\x18\x03yes\r")
+        screen.close()
+    assert labels(tmp_path)[-1] == ("sum(rows)", "accepted", "explicit")
