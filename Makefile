@@ -8,14 +8,14 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 export NIGHTSCHOOL_HOME ?= $(CURDIR)/.nightschool
 
-.PHONY: demo test check bench models nvim vscode vsix
+.PHONY: demo test check bench models nvim editors pictures vscode vsix
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
 	$(BIN)/nightschool model get qwen2.5-coder-1.5b || [ $$? -eq 3 ]  # 3: already here
 	$(BIN)/nightschool demo
 
-test: models check nvim vscode vsix
+test: models check nvim editors vscode vsix
 	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" $(BIN)/pytest
 
 check: $(INSTALLED)
@@ -42,6 +42,16 @@ nvim: .bench/nvim/bin/nvim .bench/nvim-0.11/bin/nvim
 .bench/nvim-0.11/bin/nvim:
 	editor-clients/install-nvim-0.11.sh .bench/nvim-0.11
 
+# Helix and Emacs, which need no client of ours.
+editors: .bench/editors/bin/emacs
+
+.bench/editors/bin/emacs:
+	editor-clients/install-others.sh .bench/editors
+
+# Screenshots for the README, made by the tests.
+pictures: models nvim
+	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" NIGHTSCHOOL_PICTURES=docs/images $(BIN)/pytest tests/editors/neovim/test_screen.py -k default_model
+
 # A real VS Code workbench in a headless browser, and the extension as it is installed there.
 CODE := .bench/code-server
 CLIENT := editor-clients/vscode
@@ -57,7 +67,7 @@ vsix: $(CLIENT)/nightschool.vsix
 
 # The packager needs a newer node than many machines have: the workbench brings one.
 $(CLIENT)/nightschool.vsix: $(CODE)/bin/code-server $(CLIENT)/package.json $(wildcard $(CLIENT)/src/* $(CLIENT)/media/*)
-	cd $(CLIENT) && PATH="$(CURDIR)/$(CODE)/node/bin:$$PATH" npm ci --no-audit --no-fund --loglevel=error && \
+	cd $(CLIENT) && PATH="$(CURDIR)/$(CODE)/node/bin:$$PATH" npm install --no-save --no-audit --no-fund --loglevel=error && \
 		PATH="$(CURDIR)/$(CODE)/node/bin:$$PATH" npm run --silent check && \
 		PATH="$(CURDIR)/$(CODE)/node/bin:$$PATH" npm run --silent package
 
