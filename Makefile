@@ -8,14 +8,14 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 export NIGHTSCHOOL_HOME ?= $(CURDIR)/.nightschool
 
-.PHONY: demo test check bench models nvim editors pictures vscode vsix
+.PHONY: demo test check bench models nvim lua editors pictures vscode vsix
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
 	$(BIN)/nightschool model get qwen2.5-coder-1.5b || [ $$? -eq 3 ]  # 3: already here
 	$(BIN)/nightschool demo
 
-test: models check nvim editors vscode vsix
+test: models check nvim lua editors vscode vsix
 	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" $(BIN)/pytest
 
 check: $(INSTALLED)
@@ -41,6 +41,16 @@ nvim: .bench/nvim/bin/nvim .bench/nvim-0.11/bin/nvim
 
 .bench/nvim-0.11/bin/nvim:
 	editor-clients/install-nvim-0.11.sh .bench/nvim-0.11
+
+# The plugin's own checks: luacheck from Debian, StyLua from npm.
+lua: .bench/lua/node_modules $(CODE)/bin/code-server
+	command -v luacheck >/dev/null || { $(AS_ROOT) apt-get update --quiet && $(AS_ROOT) apt-get install --yes lua-check; }
+	luacheck --quiet editor-clients/neovim
+	$(CODE)/node/bin/node editor-clients/neovim/format.mjs --check .bench/lua
+
+.bench/lua/node_modules: $(CODE)/bin/code-server
+	mkdir -p .bench/lua
+	cd .bench/lua && npm install --no-audit --no-fund --loglevel=error @johnnymorganz/stylua@2.5.2
 
 # Helix and Emacs, which need no client of ours.
 editors: .bench/editors/bin/emacs

@@ -187,7 +187,8 @@ end
 
 ---@return nightschool.Item[]
 function H.items(client, buf, result)
-  return vim.iter(result and result.items or result or {})
+  return vim
+    .iter(result and result.items or result or {})
     :map(function(raw)
       local from = text.from_lsp(buf, raw.range.start, client.offset_encoding)
       return { text = raw.insertText, from = from, raw = raw }
