@@ -42,16 +42,6 @@ nvim: .bench/nvim/bin/nvim .bench/nvim-0.11/bin/nvim
 .bench/nvim-0.11/bin/nvim:
 	editor-clients/install-nvim-0.11.sh .bench/nvim-0.11
 
-# The plugin's own checks: luacheck from Debian, StyLua from npm.
-lua: .bench/lua/node_modules $(CODE)/bin/code-server
-	command -v luacheck >/dev/null || { $(AS_ROOT) apt-get update --quiet && $(AS_ROOT) apt-get install --yes lua-check; }
-	luacheck --quiet editor-clients/neovim
-	$(CODE)/node/bin/node editor-clients/neovim/format.mjs --check .bench/lua
-
-.bench/lua/node_modules: $(CODE)/bin/code-server
-	mkdir -p .bench/lua
-	cd .bench/lua && npm install --no-audit --no-fund --loglevel=error @johnnymorganz/stylua@2.5.2
-
 # Helix and Emacs, which need no client of ours.
 editors: .bench/editors/bin/emacs
 
@@ -65,6 +55,16 @@ pictures: models nvim
 # A real VS Code workbench in a headless browser, and the extension as it is installed there.
 CODE := .bench/code-server
 CLIENT := editor-clients/vscode
+
+# The plugin's own checks: luacheck from Debian, StyLua from npm.
+lua: .bench/lua/node_modules $(CODE)/bin/code-server
+	command -v luacheck >/dev/null || { $(AS_ROOT) apt-get update --quiet && $(AS_ROOT) apt-get install --yes lua-check; }
+	luacheck --quiet editor-clients/neovim
+	$(CODE)/node/bin/node editor-clients/neovim/format.mjs --check .bench/lua
+
+.bench/lua/node_modules: $(CODE)/bin/code-server
+	mkdir -p .bench/lua
+	cd .bench/lua && npm install --no-audit --no-fund --loglevel=error @johnnymorganz/stylua@2.5.2
 
 vscode: $(CODE)/bin/code-server
 
