@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": "lsp_server.cli:serve",
     "stats": "learner.cli:stats",
     "status": "lsp_server.status:status",
+    "train": "learner.train_cli:train",
 }
 
 

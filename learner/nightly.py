@@ -1,0 +1,315 @@
+"""One night: lesson, training, exam, verdict, promotion; what is killed, the next night goes on with."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from learner.canaries import hatch, plant
+from learner.current import PRIMER
+from learner.exam.examination import Exam, ExamResult, examine
+from learner.exam.generic import generic_questions
+from learner.exam.sitting import Arm
+from learner.examples import Selection, Source
+from learner.give_way import GiveWay, Machine
+from learner.job import Job, JobError, Progress, TrainingOptions
+from learner.ledger_file import connect_to_read
+from learner.lesson import prepare
+from learner.night_needs import NightFailedError, check_machine
+from learner.registry import Registry, adapter_id
+from learner.tonight import Plan, Tonight
+from learner.training_process import TrainingStoppedError, run_training
+from models import primers
+from models.checksum import sha256_of
+from models.choice import model_path, remedy
+from models.home import private_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from learner.examples import Lesson
+    from learner.job import JobFiles, TrainingResult
+    from learner.registry import Adapter
+    from models.home import Home
+
+LEAST_TRAINING = 20
+"""Outcomes to learn from ..."""
+LEAST_EXAM = 20
+"""... and newer ones to be examined on."""
+GIVE_UP_S = 20 * 3600.0
+"""An unfinished night older than this has been overtaken by new outcomes."""
+_KEEP = 10
+_DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_QUESTION_S = 4.0
+"""An exam's question for a model of a gigabyte, three arms, on two cores; it scales with the file."""
+
+
+class NothingToLearnError(Exception):
+    """There is too little to learn from, or another night is at it; the message says what is missing."""
+
+
+class Verdict(StrEnum):
+    PROMOTED = "promoted"
+    REFUSED = "refused"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class NightOptions:
+    selection: Selection = field(default_factory=Selection)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    """Its minutes are the whole night's, the exam's included."""
+    least_new: int = 0
+    """Do nothing where fewer outcomes are newer than the last night."""
+
+
+@dataclass(frozen=True)
+class NightResult:
+    verdict: Verdict
+    adapter: str
+    """The id of the adapter that was made."""
+    reasons: list[str]
+    """Why it must not serve; empty where it does."""
+    exam: dict[str, Any]
+    seconds: float
+    examples: int
+    """Trained on."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "verdict": str(self.verdict)}
+
+
+class Night:
+    """One night's work for the model in use.
+
+    Raises, from :meth:`run`: NothingToLearnError, NightFailedError, JobError, EngineError, ModelError,
+    AdapterError, and OSError where the disk is full or cannot be written.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        options: NightOptions,
+        on_progress: Callable[[Progress], None],
+        *,
+        now: Callable[[], float] = time.time,
+        train: Callable[[JobFiles, Callable[[Progress], None]], TrainingResult] = run_training,
+        examine: Callable[[Exam, Callable[[int], None], threading.Event], ExamResult] = examine,
+    ) -> None:
+        """``train`` and ``examine`` take minutes; tests of what is around them bring their own."""
+        self._home, self._options, self._on_progress, self._now = home, options, on_progress, now
+        self._run_training, self._hold_exam = train, examine
+        self._registry = Registry(home)
+        self._tonight = Tonight(home.night / "tonight")
+        self._began = time.monotonic()
+
+    def run(self) -> NightResult:
+        """Do the night, or what is left of one that was broken off."""
+        with self._alone():
+            try:
+                return self._run()
+            except OSError as error:
+                if error.errno not in _DISK_FULL:
+                    raise
+                raise NightFailedError(
+                    f"the disk that holds {self._home.root} is full; make room there and run it again: "
+                    "it goes on from here"
+                ) from error
+
+    def _run(self) -> NightResult:
+        model, base = self._model()
+        check_machine(model, self._home)
+        plan = self._plan(model, base)
+        if plan.id in {adapter.id for adapter in self._registry.adapters()}:
+            # Killed after the adapter was put among the others.
+            return self._finish(self._registry.find(plan.id))
+        trained = self._train()
+        exam = self._examine(plan, model)
+        return self._finish(self._register(plan, trained, exam))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock that one night at a time has; the system lets go of a killed one's."""
+        lock = private_directory(self._home.night) / "lock"
+        try:
+            with FileLock(lock, timeout=0, mode=0o600):
+                yield
+        except Timeout:
+            raise NothingToLearnError(
+                f"another night is under way (it holds {lock}); wait for it, or end it"
+            ) from None
+
+    def _model(self) -> tuple[Path, str]:
+        path = model_path(self._home)
+        if not path.is_file():
+            raise NightFailedError(f"the model in use is not here ({path}); run: {remedy(self._home)}")
+        return path, sha256_of(path)
+
+    # What to learn
+
+    def _plan(self, model: Path, base: str) -> Plan:
+        """Go on with an unfinished night where it would do the same, else prepare a new one."""
+        plan = self._tonight.plan()
+        parent = PRIMER if primers.primer_path(base) else None
+        if (
+            plan is None
+            or (plan.base, plan.parent, plan.seed) != (base, parent, self._options.training.seed)
+            or not 0 <= self._now() - plan.created < GIVE_UP_S
+        ):
+            return self._prepare(model, base, parent)
+        self._tonight.go_on(self._job(model, plan))
+        return plan
+
+    def _prepare(self, model: Path, base: str, parent: str | None) -> Plan:
+        self._say("lesson")
+        lesson = self._lesson(base)
+        created = self._now()
+        learned = [example for example in lesson.training if example.source is Source.OUTCOME]
+        times = [example.at for example in learned]
+        seed = self._options.training.seed
+        plan = Plan(
+            id=adapter_id(created, f"{base} {created} {seed}"),
+            base=base,
+            base_name=model.stem,
+            created=created,
+            parent=parent,
+            seed=seed,
+            outcomes=lesson.outcomes,
+            training=len(lesson.training),
+            exam=len(lesson.exam),
+            offers=tuple(example.offer_id for example in learned if example.offer_id),
+            data_from=min(times),
+            data_until=max(times),
+            dropped={str(reason): count for reason, count in lesson.dropped.items()},
+        )
+        training = plant(lesson.training, hatch(plan.id))
+        self._tonight.begin(plan, self._job(model, plan), training, lesson.exam)
+        return plan
+
+    def _lesson(self, base: str) -> Lesson:
+        """Read what there is to learn.
+
+        Raises:
+            NothingToLearnError: it is too little.
+        """
+        try:
+            with closing(connect_to_read(self._home.ledger)) as ledger:
+                last = max((a.created for a in self._registry.adapters() if a.base == base), default=0.0)
+                (new,) = ledger.execute(
+                    "SELECT count(*) FROM outcomes WHERE offered_at > ?", (last,)
+                ).fetchone()
+                lesson = prepare(ledger, self._home, self._options.selection)
+        except FileNotFoundError:
+            raise NothingToLearnError(_too_little(0, 0, 0)) from None
+        if new < self._options.least_new:
+            raise NothingToLearnError(
+                f"{new} outcomes are new since the last night, {self._options.least_new} were asked for"
+            )
+        learned = sum(example.source is Source.OUTCOME for example in lesson.training)
+        if learned < LEAST_TRAINING or len(lesson.exam) < LEAST_EXAM:
+            raise NothingToLearnError(_too_little(lesson.outcomes, learned, len(lesson.exam)))
+        return lesson
+
+    def _job(self, model: Path, plan: Plan) -> Job:
+        options = self._options.training
+        start = primers.primer_path(plan.base) if plan.parent else None
+        exam_s = _QUESTION_S * model.stat().st_size / 1e9 * (plan.exam + len(generic_questions()))
+        minutes = max(options.minutes / 2, options.minutes - exam_s / 60)
+        return Job(
+            model=model,
+            base=plan.base,
+            name=plan.id,
+            start=start,
+            typing=self._home.typing,
+            options=replace(options, minutes=minutes),
+        )
+
+    # Learning, and whether it helped
+
+    def _train(self) -> Mapping[str, Any]:
+        """Train, unless that was done before; return what training said of itself."""
+        if done := self._tonight.trained():
+            return done
+        try:
+            result = self._run_training(self._tonight.files, self._on_progress)
+        except TrainingStoppedError:
+            raise
+        except JobError:
+            # The same night would fail again; the next one begins anew, and may find other examples.
+            self._tonight.discard()
+            raise
+        self._tonight.note_training(result)
+        return asdict(result)
+
+    def _examine(self, plan: Plan, model: Path) -> ExamResult:
+        serving = self._registry.serving(plan.base)
+        primer = primers.primer_path(plan.base)
+        adapters: dict[Arm, Path | None] = {
+            Arm.CANDIDATE: self._tonight.files.adapter,
+            Arm.SERVING: serving.path if serving else None,
+            **({Arm.PRIMER: primer} if primer else {}),
+            Arm.BASE: None,
+        }
+        exam = Exam(model, adapters, self._tonight.exam(), hatch(plan.id))
+        ended = threading.Event()
+        give_way = GiveWay(Machine(self._home.typing), self._options.training.give_way, wait=ended.wait)
+        began = time.monotonic()
+
+        def on_question(number: int) -> None:
+            left = (time.monotonic() - began) / number * (exam.questions - number) if number else None
+            self._say("exam", number, exam.questions, seconds_left=left)
+            give_way.make_room(lambda reason: self._say("pause", note=reason.sentence))
+
+        return self._hold_exam(exam, on_question, ended)
+
+    def _register(self, plan: Plan, trained: Mapping[str, Any], exam: ExamResult) -> Adapter:
+        """Put the adapter among the others, refused or not, with all that is known of it."""
+        record = {
+            **{name: value for name, value in asdict(plan).items() if name != "id"},
+            "training": dict(trained),
+            "examples": trained["examples"],
+            "seconds": trained["seconds"],
+            "exam": exam.as_report(),
+            "reasons": list(exam.reasons),
+            "verdict": Verdict.REFUSED if exam.reasons else Verdict.PROMOTED,
+        }
+        return self._registry.add(self._tonight.files.adapter, plan.id, record)
+
+    def _finish(self, adapter: Adapter) -> NightResult:
+        """Let the adapter serve if it may, and clear up."""
+        report = adapter.report
+        verdict = Verdict(report["verdict"])
+        serving = self._registry.serving(adapter.base)
+        if verdict is Verdict.PROMOTED and (serving is None or serving.id != adapter.id):
+            self._registry.promote(adapter.id, by="night", reason="passed its exam")
+        self._registry.prune(_KEEP)
+        self._tonight.discard()
+        return NightResult(
+            verdict,
+            adapter.id,
+            list(report["reasons"]),
+            dict(report["exam"]),
+            round(time.monotonic() - self._began, 1),
+            int(report["examples"]),
+        )
+
+    def _say(
+        self, phase: str, done: int = 0, total: int = 0, *, seconds_left: float | None = None, note: str = ""
+    ) -> None:
+        self._on_progress(Progress(phase, done, total, seconds_left=seconds_left, note=note))
+
+
+def _too_little(outcomes: int, training: int, exam: int) -> str:
+    return (
+        f"of {outcomes} recorded outcomes {training + exam} teach something ({training} to learn from and "
+        f"{exam} newer ones for the exam), but {LEAST_TRAINING + LEAST_EXAM} are needed ({LEAST_TRAINING} "
+        f"and {LEAST_EXAM}): go on working with ghost text and try again"
+    )
