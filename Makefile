@@ -59,7 +59,7 @@ CLIENT := editor-clients/vscode
 # The plugin's own checks: luacheck from Debian, StyLua from npm.
 lua: .bench/lua/node_modules $(CODE)/bin/code-server
 	command -v luacheck >/dev/null || { $(AS_ROOT) apt-get update --quiet && $(AS_ROOT) apt-get install --yes lua-check; }
-	luacheck --quiet editor-clients/neovim
+	luacheck --quiet --config editor-clients/neovim/.luacheckrc editor-clients/neovim
 	$(CODE)/node/bin/node editor-clients/neovim/format.mjs --check .bench/lua
 
 .bench/lua/node_modules: $(CODE)/bin/code-server

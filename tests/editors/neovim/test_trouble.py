@@ -40,6 +40,31 @@ def test_a_killed_server_is_started_again(version: str, open_editor: OpenEditor)
     assert len(editor.notified) == 1
 
 
+def test_restarting_gives_another_server(version: str, open_editor: OpenEditor):
+    editor = open_editor(version)
+    editor.open("before.py", "before = \n")
+    editor.sees("1")
+    (server,) = editor.servers
+    editor.press("<Esc>")
+    editor.command("Nightschool restart")
+    editor.until(lambda: not server.is_running())
+    editor.open("after.py", "after = \n")
+    editor.sees("2")
+    assert editor.notified == []
+
+
+def test_one_server_serves_two_projects(editor: Editor):
+    other = editor.project.parent / "other"
+    (other / ".git").mkdir(parents=True)
+    editor.open("first.py", "before = \n")
+    editor.sees("1")
+    editor.open("../other/second.py", "after = \n")
+    editor.sees("2")
+    assert len(editor.servers) == 1
+    folders = editor.lua("return vim.tbl_map(function(each) return each.name end, vim.lsp.get_clients()[1].workspace_folders)")
+    assert folders == [str(editor.project), str(other)]
+
+
 def test_a_server_that_does_not_start_is_told_of_once(open_editor: OpenEditor, tmp_path: Path):
     editor = open_editor(cmd=program(tmp_path, "raise SystemExit(2)"))
     editor.open("a.py", "before = \n", attached=False)

@@ -13,6 +13,9 @@ M.OLDEST = '0.1.0'
 local RESTARTS = 3
 local WINDOW_MS = 5 * 60 * 1000
 
+--- How long a server that is to be restarted may take to end.
+local PATIENCE_MS = 3000
+
 --- When the server last ended by itself, in milliseconds of the event loop's clock.
 ---@type integer[]
 local crashes = {}
@@ -106,11 +109,17 @@ end
 function M.restart()
   crashes, M.gave_up = {}, nil
   notify.mended('server')
-  local client = M.any_client()
-  if client then
-    client:stop()
+  local client = vim.lsp.get_clients({ name = M.NAME, _uninitialized = true })[1]
+  if not client then
+    return M.enable()
   end
-  vim.defer_fn(M.enable, client and 500 or 0)
+  H.is_restarting = true
+  client:stop()
+  vim.defer_fn(function()
+    if H.is_restarting then
+      client:stop(true)
+    end
+  end, PATIENCE_MS)
 end
 
 --- Have the server run one of its commands; a failure is said, and then `on_failure` is called.
@@ -262,6 +271,10 @@ function H.on_exit(code, signal)
   local was_ready, was_wanted = H.is_ready, H.is_wanted
   H.is_ready = false
   require('nightschool.suggestion').clear()
+  if H.is_restarting then
+    H.is_restarting = false
+    return M.enable()
+  end
   -- Neovim's own way to end a server that it does not wait for is signal 15.
   if (was_ready and not was_wanted) or (code == 0 and (signal == 0 or signal == 15)) then
     return status.update({ state = 'stopped', message = '', remedy = '' })
