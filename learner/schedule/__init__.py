@@ -1,0 +1,1 @@
+"""Running the night by itself, through the platform's own scheduler."""
