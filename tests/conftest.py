@@ -1,11 +1,19 @@
-"""Fixtures that every test may use: a private home, and the two real models."""
+"""Fixtures that every test may use: a private home, the two real models, and llama.cpp's log."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from models.llama import Log
+
+# Tests run beside other work: OpenMP's threads must not spin, as they do not in the engine process. Read when
+# OpenMP is loaded, so before any test imports llama.cpp or torch.
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -47,3 +55,11 @@ def smollm(models_home: Path) -> Path:
 def qwen(models_home: Path) -> Path:
     """Qwen2.5-Coder-1.5B, the default model."""
     return model_file(models_home / "models", "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf", "qwen2.5-coder-1.5b")
+
+
+@pytest.fixture(scope="session")
+def llama_log() -> Log:
+    """llama.cpp's log in this process; imported late, so that other tests do without llama.cpp."""
+    from models.llama import Log
+
+    return Log()

@@ -34,18 +34,32 @@ class Rotation:
         return torch.stack(turned, self._axis).flatten(-2).to(heads.dtype)
 
 
-def within(queries: Tensor, keys: Tensor, values: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Return each packed sequence's causal attention over itself, (rows, heads * head_dim)."""
-    groups = queries.shape[1] // keys.shape[1]
+def whole(packed: Tensor, spans: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """Return each sequence's keys (or values), (kv_heads, length, head_dim), from packed rows.
+
+    A span says how many first rows are those of the sequence before, and how many are packed.
+    """
+    found: list[Tensor] = []
+    for (shared, _), rows in zip(spans, packed.split([length for _, length in spans]), strict=True):
+        own = rows.transpose(0, 1)
+        found.append(torch.cat((found[-1][:, :shared], own), 1) if shared else own)
+    return found
+
+
+def within(
+    queries: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], spans: Sequence[tuple[int, int]]
+) -> Tensor:
+    """Return the causal attention of packed queries over their whole sequences, (rows, heads * head_dim)."""
     parts = []
-    for query, key, value in zip(
-        *(_split(packed, lengths) for packed in (queries, keys, values)), strict=True
-    ):
+    split = queries.split([length for _, length in spans])
+    for query, key, value, (shared, length) in zip(split, keys, values, spans, strict=True):
+        groups = query.shape[1] // key.shape[0]
         attended = scaled_dot_product_attention(
             query.transpose(0, 1)[None],
-            key.transpose(0, 1).repeat_interleave(groups, 0)[None],
-            value.transpose(0, 1).repeat_interleave(groups, 0)[None],
-            is_causal=True,
+            key.repeat_interleave(groups, 0)[None],
+            value.repeat_interleave(groups, 0)[None],
+            attn_mask=_seen(length, shared, query.device) if shared else None,
+            is_causal=not shared,
         )
         parts.append(attended[0].transpose(0, 1).flatten(1))
     return torch.cat(parts)
@@ -64,7 +78,7 @@ def after(
     (rows, heads * head_dim).
     """
     parts = []
-    split = zip(*(_split(packed, lengths) for packed in (queries, keys, values)), prompts, strict=True)
+    split = zip(*(packed.split(list(lengths)) for packed in (queries, keys, values)), prompts, strict=True)
     for query, key, value, (prompt_keys, prompt_values) in split:
         kv_heads, length = key.shape[1], len(query)
         # The queries that share a key-value head become rows of one matrix: nothing is repeated.
@@ -73,17 +87,12 @@ def after(
             folded[None],
             torch.cat((prompt_keys, key.transpose(0, 1)), 1)[None],
             torch.cat((prompt_values, value.transpose(0, 1)), 1)[None],
-            attn_mask=_mask(folded.shape[1] // length, length, prompt_keys.shape[1], query.device),
+            attn_mask=_seen(length, prompt_keys.shape[1], query.device).repeat(folded.shape[1] // length, 1),
         )
         parts.append(attended[0].unflatten(1, (-1, length)).permute(2, 0, 1, 3).flatten(1))
     return torch.cat(parts)
 
 
-def _mask(groups: int, length: int, prompt: int, device: torch.device) -> Tensor:
-    """Return what may be seen, (groups * length, prompt + length): the prompt, and oneself and before."""
-    seen = torch.ones(length, prompt + length, dtype=torch.bool, device=device).tril(prompt)
-    return seen.repeat(groups, 1)
-
-
-def _split(packed: Tensor, lengths: Sequence[int]) -> tuple[Tensor, ...]:
-    return packed.split(list(lengths))
+def _seen(length: int, before: int, device: torch.device) -> Tensor:
+    """Return what each row may attend to, (length, before + length): all up to itself."""
+    return torch.ones(length, before + length, dtype=torch.bool, device=device).tril(before)

@@ -6,7 +6,6 @@ gradient, and so is what lies below the lowest adapted layer. Modules have the n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -15,28 +14,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import rms_norm, silu
 
-from learner.night.attention import Rotation, after, within
+from learner.night.attention import Rotation, after, whole, within
 from learner.night.lora import adapter_off
+from learner.night.packing import packs
 from learner.night.weights import Weights
 from models.catalogue import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from learner.night.lora import LoraShape
+    from learner.night.packing import Piece
     from learner.night.weights import Architecture, Table
 
-Pair = tuple[Sequence[int], Sequence[int]]
-"""A prompt (every token before the trigger), and its completion (the trigger and the target but its last)."""
-
-_PACK_ROWS = 1024
-"""Tokens that go through the prompt pass together; only a single longer prompt has more."""
 _MLP_ROWS = 1024
 """Rows that go through a feed-forward network at once without gradient: bounds a long prompt's memory."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PromptState:
     """What training a completion needs of everything that no adapter changes."""
 
@@ -148,24 +144,22 @@ class Network(nn.Module):
         """Return the next token's logits, (rows, vocabulary) in float32, from final hidden states."""
         return self.output(hidden).float()
 
+    @torch.no_grad()
     def prompt_states(
-        self, prompts: Sequence[Sequence[int]], middles: Sequence[Sequence[int]]
+        self, prompts: Iterable[Sequence[int]], middles: Iterable[Sequence[int]]
     ) -> list[PromptState]:
         """Evaluate the base model on each prompt with its completion, without gradient and adapter.
 
         A prompt is every token before the trigger; a middle is the trigger and the target but its last token.
-        Attach the adapter first: its lowest layer says what has to be kept.
+        What prompts have in common is evaluated once, so give those of one file together. Attach the adapter
+        first: its lowest layer says what has to be kept.
         """
-        return list(self.each_prompt_state(prompts, middles))
-
-    def each_prompt_state(
-        self, prompts: Iterable[Sequence[int]], middles: Iterable[Sequence[int]]
-    ) -> Iterator[PromptState]:
-        """As :meth:`prompt_states`, a pack of prompts at a time: whoever iterates may pause or stop."""
-        for pack in packs(zip(prompts, middles, strict=True)):
-            with torch.no_grad(), adapter_off(self):
+        found: dict[int, PromptState] = {}
+        with adapter_off(self):
+            for pack in packs(zip(prompts, middles, strict=True)):
                 states = self._evaluate(pack)
-            yield from states
+                found.update((piece.index, state) for piece, state in zip(pack, states, strict=True))
+        return [found[index] for index in range(len(found))]
 
     def middles(self, states: Sequence[PromptState]) -> Tensor:
         """Return the final hidden states of all completions, packed: (sum of lengths, width).
@@ -180,44 +174,54 @@ class Network(nn.Module):
             hidden = block.after(hidden, rotation, lengths, prompts)
         return self.output_norm(hidden)
 
-    def _evaluate(self, pack: Sequence[Pair]) -> list[PromptState]:
-        """Evaluate the pairs in one pass; in the last layer, prompts need keys and values alone."""
-        tokens = [token for prompt, middle in pack for token in (*prompt, *middle)]
-        lengths = [len(prompt) + len(middle) for prompt, middle in pack]
-        is_middle = torch.cat([torch.arange(len(p) + len(m), device=self.device) >= len(p) for p, m in pack])
-        rotation = self._rotation([(0, length) for length in lengths])
+    def _evaluate(self, pack: Sequence[Piece]) -> list[PromptState]:
+        """Evaluate a pack in one pass; in the last layer, prompts need keys and values alone."""
+        spans = [(piece.shared, len(piece.tokens)) for piece in pack]
+        is_middle = torch.cat(
+            [
+                torch.arange(length) >= length - len(piece.middle)
+                for piece, (_, length) in zip(pack, spans, strict=True)
+            ]
+        ).to(self.device)
+        rotation = self._rotation(spans)
+        tokens = [token for piece in pack for token in piece.tokens]
         hidden = entry = self._embedding.rows(tokens).to(self.device)
-        kept = []
+        kept: list[tuple[list[Tensor], list[Tensor]]] = []
         for index, block in enumerate(self._blocks):
             if index == self.first_trained:
                 entry = hidden[is_middle]
             normed = block.attn_norm(hidden)
-            keys, values = block.keys_values(normed, rotation)
+            keys, values = (whole(packed, spans) for packed in block.keys_values(normed, rotation))
             if index >= self.first_trained:
                 kept.append((keys, values))
             if index < self.shape.layers - 1:
-                attended = within(block.queries(normed, rotation), keys, values, lengths)
-                hidden = block.finish(hidden, attended)
+                hidden = block.finish(hidden, within(block.queries(normed, rotation), keys, values, spans))
         return self._states(pack, kept, entry, hidden[is_middle])
 
     def _states(
-        self, pack: Sequence[Pair], kept: Sequence[tuple[Tensor, Tensor]], entry: Tensor, hidden: Tensor
+        self,
+        pack: Sequence[Piece],
+        kept: Sequence[tuple[list[Tensor], list[Tensor]]],
+        entry: Tensor,
+        hidden: Tensor,
     ) -> list[PromptState]:
-        """Cut packed keys and values by prompt, and take the completions through the last layer."""
-        lengths = [length for prompt, middle in pack for length in (len(prompt), len(middle))]
+        """Take the completions through the last layer, and copy what is kept of each: no slice of a pack."""
         keys, values = (
-            [part.transpose(1, 2).contiguous() for part in torch.stack(layers).split(lengths, 1)[::2]]
+            [
+                torch.stack([layer[at][:, : len(piece.prompt)] for layer in layers])
+                for at, piece in enumerate(pack)
+            ]
             for layers in zip(*kept, strict=True)
         )
+        rotation = self._rotation([(len(piece.prompt), len(piece.middle)) for piece in pack])
+        lengths = [len(piece.middle) for piece in pack]
         last = [(key[-1], value[-1]) for key, value in zip(keys, values, strict=True)]
-        rotation = self._rotation([(len(prompt), len(middle)) for prompt, middle in pack])
-        final = self._blocks[-1].after(hidden, rotation, lengths[1::2], last)
-        base = self.output_norm(final)
-        parts = (entry.split(lengths[1::2]), base.split(lengths[1::2]))
-        # Copies: a slice would keep its whole pack alive.
+        base = self.output_norm(self._blocks[-1].after(hidden, rotation, lengths, last))
         return [
-            PromptState(*parts_of_one[:2], *(part.clone() for part in parts_of_one[2:]))
-            for parts_of_one in zip(keys, values, *parts, strict=True)
+            PromptState(*state, one_entry.clone(), one_base.clone())
+            for *state, one_entry, one_base in zip(
+                keys, values, entry.split(lengths), base.split(lengths), strict=True
+            )
         ]
 
     def _rotation(self, spans: Sequence[tuple[int, int]]) -> Rotation:
@@ -231,21 +235,6 @@ class Network(nn.Module):
     @property
     def _blocks(self) -> list[Block]:
         return list(cast("Iterable[Block]", self.blk))
-
-
-def packs(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
-    """Gather prompts with their completions until they fill a pass; a longer one is alone in its pass."""
-    pack: list[Pair] = []
-    rows = 0
-    for prompt, middle in pairs:
-        size = len(prompt) + len(middle)
-        if pack and rows + size > _PACK_ROWS:
-            yield pack
-            pack, rows = [], 0
-        pack.append((prompt, middle))
-        rows += size
-    if pack:
-        yield pack
 
 
 def load_network(

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from learner.night.network import Network, Pair
+    from learner.night.network import Network
+    from learner.night.packing import Pair
     from models.llama import Log
 
 _EFFECT = 1.0
