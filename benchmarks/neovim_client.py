@@ -87,7 +87,9 @@ def keystrokes(version: str, count: int, directory: Path) -> tuple[list[float], 
     (directory / "init.lua").write_text(INIT.format(plugin=PLUGIN, cmd=command[0]))
     file = directory / "a.py"
     file.write_text("import os\n")
-    screen = Screen([str(PROGRAMS[version]), "-u", str(directory / "init.lua"), "-n", "-i", "NONE", str(file)], directory)
+    screen = Screen(
+        [str(PROGRAMS[version]), "-u", str(directory / "init.lua"), "-n", "-i", "NONE", str(file)], directory
+    )
     seen = []
     screen.rest(3.0)
     for number in range(count):
@@ -121,7 +123,10 @@ def starts(version: str, directory: Path) -> list[float]:
     script = directory / "start.lua"
     script.write_text(START.format(plugin=PLUGIN))
     command = [str(PROGRAMS[version]), "--clean", "--headless", "-n", "-S", str(script), "+qa!"]
-    return [float(subprocess.run(command, capture_output=True, check=True, text=True).stdout) for _ in range(STARTS)]
+    return [
+        float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+        for _ in range(STARTS)
+    ]
 
 
 def main(count: int) -> None:
@@ -134,7 +139,12 @@ def main(count: int) -> None:
             loaded = starts(version, Path(scratch))
         note = f"in all {statistics.median(seen):.1f} ms, of it the server {statistics.median(server):.1f} ms"
         figures += [
-            at_most(f"Neovim {version}: keystroke to ghost text, added, median ms", statistics.median(added), 10, note),
+            at_most(
+                f"Neovim {version}: keystroke to ghost text, added, median ms",
+                statistics.median(added),
+                10,
+                note,
+            ),
             at_most(f"Neovim {version}: setup, median ms", statistics.median(loaded), 5),
         ]
         details[version] = {"added_ms": added, "server_ms": server, "setup_ms": loaded}

@@ -22,17 +22,24 @@ if TYPE_CHECKING:
     from pyte.screens import Char
 
 PATIENCE_S = 30.0
-UNKNOWN = re.compile(rb"\x1b\[[<>=][0-9;]*[A-Za-z]|\x1b\[[0-9;?]*\$p|\x1b\[[0-9]* q|\x1b[P_].*?\x1b\\", re.DOTALL)
+UNKNOWN = re.compile(
+    rb"\x1b\[[<>=][0-9;]*[A-Za-z]|\x1b\[[0-9;?]*\$p|\x1b\[[0-9]* q|\x1b[P_].*?\x1b\\", re.DOTALL
+)
 """Questions and settings of newer terminals, which pyte would print: ``CSI > u``, ``CSI $ p``, ``DCS``, ``APC``."""
 PAPER, INK = "14161b", "e0e2ea"
 """Neovim's default colours."""
 
 
 class Terminal:
-    """Runs a command on a screen of ``columns`` by ``rows`` cells until :meth:`close`."""
+    """Runs a command on a screen of 84 by 20 cells until :meth:`close`."""
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], where: Path, columns: int = 84, rows: int = 20
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        where: Path,
+        columns: int = 84,
+        rows: int = 20,
     ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
@@ -64,7 +71,9 @@ class Terminal:
             # A sequence that the read has cut in two is kept for the next one.
             end = data.rfind(b"\x1b") if b"\x1b" in data[-64:] else len(data)
             held, data = data[end:], data[:end]
-            if held and re.fullmatch(rb"\x1b(\[[0-9;?<>=$ ]*[A-Za-z]|[()][A-Z0-9]|[=>78]).*", held, re.DOTALL):
+            if held and re.fullmatch(
+                rb"\x1b(\[[0-9;?<>=$ ]*[A-Za-z]|[()][A-Z0-9]|[=>78]).*", held, re.DOTALL
+            ):
                 held, data = b"", data + held
             with self._lock:
                 self._stream.feed(UNKNOWN.sub(b"", data))
@@ -107,7 +116,9 @@ class Terminal:
 
         font = ImageFont.truetype("DejaVuSansMono.ttf", size)
         width, height = round(font.getlength("M")), round(size * 1.35)
-        image = Image.new("RGB", (width * (self.screen.columns + 2), height * (self.screen.lines + 1)), f"#{PAPER}")
+        image = Image.new(
+            "RGB", (width * (self.screen.columns + 2), height * (self.screen.lines + 1)), f"#{PAPER}"
+        )
         draw = ImageDraw.Draw(image)
         for row in range(self.screen.lines):
             for column in range(self.screen.columns):

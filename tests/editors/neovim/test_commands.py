@@ -42,7 +42,11 @@ def test_toggling_in_a_buffer_for_a_language_and_everywhere(open_editor: OpenEdi
     editor = open_editor()
     editor.open("a.py", "before = \n")
     editor.sees("1")
-    for where, message in (("buffer", "in this buffer"), ("filetype", "for python"), ("everywhere", "everywhere")):
+    for where, message in (
+        ("buffer", "in this buffer"),
+        ("filetype", "for python"),
+        ("everywhere", "everywhere"),
+    ):
         editor.press("<Esc>")
         editor.command(f"Nightschool toggle {where}")
         editor.is_told(f"off {message}")

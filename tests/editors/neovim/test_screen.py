@@ -26,7 +26,9 @@ GHOST_COLOUR = "9b9ea4"
 """Of ``Comment`` and ``NonText`` in Neovim's default colours, dark; ``ComplHint`` links to the latter."""
 
 
-def start(version: str, directory: Path, command: Sequence[str], file: str, text: str, rows: int = 20) -> Terminal:
+def start(
+    version: str, directory: Path, command: Sequence[str], file: str, text: str, rows: int = 20
+) -> Terminal:
     project = directory / "project"
     (project / ".git").mkdir(parents=True, exist_ok=True)
     (project / file).write_text(text)
@@ -37,7 +39,15 @@ def start(version: str, directory: Path, command: Sequence[str], file: str, text
         "vim.o.statusline = \"%f %m%=%{v:lua.require'nightschool'.statusline()} \"\n"
         f"require('nightschool').setup({{ cmd = {{ {cmd} }}, keymap = {{ accept = '<Tab>' }} }})\n"
     )
-    arguments = [str(PROGRAMS[version]), "-u", str(directory / "init.lua"), "-n", "-i", "NONE", str(project / file)]
+    arguments = [
+        str(PROGRAMS[version]),
+        "-u",
+        str(directory / "init.lua"),
+        "-n",
+        "-i",
+        "NONE",
+        str(project / file),
+    ]
     return Terminal(arguments, {"XDG_STATE_HOME": str(directory / "state")}, project, rows=rows)
 
 
@@ -49,7 +59,9 @@ def ghost_cells(terminal: Terminal, row: int) -> str:
 
 def test_ghost_text_stands_behind_the_cursor_and_pushes_the_rest_aside(version: str, tmp_path: Path):
     """In an 18-line terminal, behind a tab and wide characters, with a call's closing parenthesis after it."""
-    terminal = start(version, tmp_path, scripted(tmp_path, ANSWERS), "a.py", "\tx = ('漢字', ß = )\n", rows=18)
+    terminal = start(
+        version, tmp_path, scripted(tmp_path, ANSWERS), "a.py", "\tx = ('漢字', ß = )\n", rows=18
+    )
     try:
         terminal.until(lambda: "Nightschool" in terminal.lines()[-2])
         terminal.press("A\x1b[D")
@@ -106,7 +118,9 @@ def test_the_default_model_completes_on_the_screen(home: Path, qwen: Path, tmp_p
         terminal.press("\x1b:qa!\r")
         terminal.close()
     with closing(sqlite3.connect(home / "ledger.db")) as ledger:
-        rows = ledger.execute("SELECT offered_text, label, known_by FROM outcomes WHERE label = 'accepted'").fetchall()
+        rows = ledger.execute(
+            "SELECT offered_text, label, known_by FROM outcomes WHERE label = 'accepted'"
+        ).fetchall()
     assert rows == [(shown, "accepted", "explicit")]
 
 

@@ -61,7 +61,9 @@ def test_one_server_serves_two_projects(editor: Editor):
     editor.open("../other/second.py", "after = \n")
     editor.sees("2")
     assert len(editor.servers) == 1
-    folders = editor.lua("return vim.tbl_map(function(each) return each.name end, vim.lsp.get_clients()[1].workspace_folders)")
+    folders = editor.lua(
+        "return vim.tbl_map(function(each) return each.name end, vim.lsp.get_clients()[1].workspace_folders)"
+    )
     assert folders == [str(editor.project), str(other)]
 
 

@@ -41,7 +41,9 @@ def project(directory: Path) -> Path:
 
 def labels(directory: Path) -> list[tuple[str, str, str]]:
     with closing(sqlite3.connect(directory / "home" / "ledger.db")) as ledger:
-        rows = "SELECT offered_text, label, known_by FROM outcomes WHERE label NOT IN ('unseen', 'superseded')"
+        rows = (
+            "SELECT offered_text, label, known_by FROM outcomes WHERE label NOT IN ('unseen', 'superseded')"
+        )
         return ledger.execute(rows).fetchall()
 
 
@@ -50,7 +52,11 @@ def test_helix_offers_it_in_its_completion_menu(tmp_path: Path):
     settings.mkdir(parents=True)
     (settings / "languages.toml").write_text(configuration("toml", tmp_path))
     folder = project(tmp_path)
-    screen = Terminal([program("hx"), "a.py"], {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_CACHE_HOME": str(tmp_path)}, folder)
+    screen = Terminal(
+        [program("hx"), "a.py"],
+        {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_CACHE_HOME": str(tmp_path)},
+        folder,
+    )
     try:
         screen.until(lambda: "accepted =" in "".join(screen.lines()))
         screen.press("jA ")
