@@ -2,8 +2,9 @@
 
 Usage: python benchmarks/neovim_client.py [KEYSTROKES] (60 by default; run ``make nvim`` first)
 
-Neovim runs in a pseudo-terminal; a keystroke's time ends when the ghost text's bytes arrive at the terminal. From that the
-time between the request's arrival at the server and its answer is taken away; Neovim's own work on the key stays in.
+Neovim runs in a pseudo-terminal; a keystroke's time ends when the ghost text's bytes arrive at the terminal.
+From that the time between the request's arrival at the server and its answer is taken away; Neovim's own work
+on the key stays in.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Screen:
 
 
 def keystrokes(version: str, count: int, directory: Path) -> tuple[list[float], list[float]]:
-    """Return, for each keystroke, milliseconds until its ghost text was there, and what of it was the server's."""
+    """Return for each keystroke the milliseconds until its ghost text was there, and the server's part."""
     answers = {f"place_{number} = ": f"ghost_{number}()" for number in range(count)}
     command = scripted(directory, answers)
     (directory / "init.lua").write_text(INIT.format(plugin=PLUGIN, cmd=command[0]))
@@ -140,12 +141,12 @@ def main(count: int) -> None:
         note = f"in all {statistics.median(seen):.1f} ms, of it the server {statistics.median(server):.1f} ms"
         figures += [
             at_most(
-                f"Neovim {version}: keystroke to ghost text, added, median ms",
+                f"Neovim {version}: keystroke to ghost text, added, ms",
                 statistics.median(added),
                 10,
                 note,
             ),
-            at_most(f"Neovim {version}: setup, median ms", statistics.median(loaded), 5),
+            at_most(f"Neovim {version}: setup, ms", statistics.median(loaded), 5),
         ]
         details[version] = {"added_ms": added, "server_ms": server, "setup_ms": loaded}
     publish("neovim_client", figures, {"runs": details})

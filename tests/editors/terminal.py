@@ -25,7 +25,7 @@ PATIENCE_S = 30.0
 UNKNOWN = re.compile(
     rb"\x1b\[[<>=][0-9;]*[A-Za-z]|\x1b\[[0-9;?]*\$p|\x1b\[[0-9]* q|\x1b[P_].*?\x1b\\", re.DOTALL
 )
-"""Questions and settings of newer terminals, which pyte would print: ``CSI > u``, ``CSI $ p``, ``DCS``, ``APC``."""
+"""Newer terminals' questions and settings, which pyte would print: ``CSI > u``, ``CSI $ p``, ``DCS``, ``APC``."""
 PAPER, INK = "14161b", "e0e2ea"
 """Neovim's default colours."""
 

@@ -58,7 +58,7 @@ def ghost_cells(terminal: Terminal, row: int) -> str:
 
 
 def test_ghost_text_stands_behind_the_cursor_and_pushes_the_rest_aside(version: str, tmp_path: Path):
-    """In an 18-line terminal, behind a tab and wide characters, with a call's closing parenthesis after it."""
+    """Behind a tab and wide characters, and before a closing parenthesis."""
     terminal = start(
         version, tmp_path, scripted(tmp_path, ANSWERS), "a.py", "\tx = ('漢字', ß = )\n", rows=18
     )
@@ -130,7 +130,8 @@ def test_a_small_model_completes_in_the_older_editor(home: Path, smollm: Path, o
     script = home.parent / "nightschool"
     script.write_text(
         f"#!/bin/sh\nexport NIGHTSCHOOL_HOME={home}\n"
-        f'if [ "$1" = serve ]; then exec {program} serve --model {shlex.quote(str(smollm))}; fi\nexec {program} "$@"\n'
+        f'if [ "$1" = serve ]; then exec {program} serve --model {shlex.quote(str(smollm))}; fi\n'
+        f'exec {program} "$@"\n'
     )
     script.chmod(0o755)
     editor = open_editor("0.11", cmd=[str(script)])

@@ -1,4 +1,4 @@
-"""Editors without a client of ours, set up as docs/editors.md says: the configuration under test is read from there."""
+"""Editors without a client of ours, set up with what docs/editors.md says, read from there."""
 
 from __future__ import annotations
 
