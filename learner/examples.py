@@ -102,8 +102,8 @@ class Selection:
     replay_share: float = 0.25
     """Of all training examples, the share that is generic code."""
     file_share: float = 0.2
-    """No file gives more than this share of the outcomes, or twice an even share where there are few files, nor
-    more than this share of the repository's examples; but always ten."""
+    """No file gives more than this share of the outcomes (with few files, twice an even share), nor of the
+    repository's examples; but it may always give ten."""
     since: float = 0.0
     """Outcomes before this unix time are left out."""
     projects: tuple[Path, ...] = ()

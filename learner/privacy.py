@@ -89,7 +89,11 @@ class PrivacyFilter:
 
     def allows(self, path: Path) -> bool:
         """Return whether the file's text may be used: not a private name, not ignored by git or the user."""
-        return not any(self._is_private(p) or self._is_ignored(p) for p in {path, path.resolve()})
+        try:
+            names = {path, path.resolve()}
+        except (OSError, RuntimeError):  # A link to itself leads to no text.
+            return False
+        return not any(self._is_private(p) or self._is_ignored(p) for p in names)
 
     def has_secret(self, text: str) -> bool:
         return bool(self._spans(text))
