@@ -16,7 +16,7 @@ from learner.repository_examples import repository_examples
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from models.home import Home
 
@@ -29,7 +29,7 @@ TAIL = 120
 BESIDE = 2
 """Lines around an example's in which no line of the exam may stand."""
 TELLING = 20
-"""Code points from which a line is recognised in another file (one that was copied or renamed)."""
+"""Code points from which a line is recognised in another file."""
 
 
 def prepare(
@@ -112,29 +112,40 @@ class Examined:
     """The lines of an exam's answers."""
 
     by_file: dict[Path | str, frozenset[str]]
-    anywhere: frozenset[str]
+    telling: frozenset[str]
+    """Those that are recognised in any file."""
+    begins: float
+    """When the oldest of the exam's offers was made, in unix seconds."""
 
     @classmethod
-    def of(cls, exam: Iterable[Example]) -> Examined:
+    def of(cls, exam: Sequence[Example]) -> Examined:
         by_file: defaultdict[Path | str, set[str]] = defaultdict(set)
         for example in exam:
             by_file[_place(example)].update(answer_lines(example))
-        anywhere = {line for lines in by_file.values() for line in lines if len(line) >= TELLING}
-        return cls({place: frozenset(lines) for place, lines in by_file.items()}, frozenset(anywhere))
+        telling = {line for lines in by_file.values() for line in lines if len(line) >= TELLING}
+        begins = min((example.at for example in exam), default=float("inf"))
+        return cls({place: frozenset(lines) for place, lines in by_file.items()}, frozenset(telling), begins)
 
     def has(self, example: Example) -> bool:
-        """Return whether a line of the example's answer is one of the exam's."""
-        return not self._lines_for(example).isdisjoint(answer_lines(example))
+        """Return whether a line of the example's answer is one of the exam's in the same file.
+
+        The same line in another file is what can be learned: it was there before the exam's.
+        """
+        return not self._of_file(example).isdisjoint(answer_lines(example))
 
     def stands_beside(self, example: Example, lines: Sequence[str]) -> bool:
-        """Return whether a line of the exam's stands in or near the example's, in a file of ``lines``."""
+        """Return whether a line of the exam's stands in or near the example's, in a file of ``lines``.
+
+        A file that changed since may be the exam's own by another name, or have a copy of its lines.
+        """
         first = max(0, example.line - BESIDE)
         last = example.line + example.target.count("\n") + BESIDE
         near = {line.strip() for line in lines[first : last + 1]} - {""}
-        return not self._lines_for(example).isdisjoint(near)
+        copied = self.telling if example.at >= self.begins else frozenset[str]()
+        return not (self._of_file(example) | copied).isdisjoint(near)
 
-    def _lines_for(self, example: Example) -> frozenset[str]:
-        return self.by_file.get(_place(example), frozenset()) | self.anywhere
+    def _of_file(self, example: Example) -> frozenset[str]:
+        return self.by_file.get(_place(example), frozenset())
 
 
 def answer_lines(example: Example) -> set[str]:
