@@ -89,6 +89,19 @@ def scripted(directory: Path, answers: Mapping[str, str]) -> list[str]:
     return [str(script)]
 
 
+def real(home: Path, model: Path) -> list[str]:
+    """Return a command like ``nightschool`` that works in ``home`` and completes with ``model``."""
+    script = home.parent / "nightschool"
+    program = Path(sys.executable).parent / "nightschool"
+    script.write_text(
+        f"#!/bin/sh\nexport NIGHTSCHOOL_HOME={home}\n"
+        f'if [ "$1" = serve ]; then exec {program} serve --model {shlex.quote(str(model))}; fi\n'
+        f'exec {program} "$@"\n'
+    )
+    script.chmod(0o755)
+    return [str(script)]
+
+
 class Editor:
     """Neovim without a screen, with the plugin set up; its files are in ``directory/project``."""
 

@@ -6,8 +6,10 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.editors.neovim.answers import ANSWERS
-from tests.editors.neovim.driver import PLUGIN, PROGRAMS, scripted
+from tests.editors.neovim.driver import PLUGIN, PROGRAMS, real, scripted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +34,7 @@ def test_status_stats_report_and_log_open_a_window(editor: Editor):
     editor.open("windows.py", "before = \n")
     editor.sees("1")
     assert "server   0." in shown_by(editor, "status", "state    ready")
-    shown_by(editor, "stats", "offers")
+    shown_by(editor, "stats", "ACCEPTED")
     shown_by(editor, "report", "")
     (editor.ledger.parent / "server.log").write_text("a line of the log\n")
     shown_by(editor, "log", "a line of the log")
@@ -72,6 +74,28 @@ def test_snoozing_and_waking(open_editor: OpenEditor):
     editor.is_told("awake")
     editor.press("<BS>", "<Space>")
     editor.sees("1")
+
+
+@pytest.mark.timeout(180)
+def test_training_shows_that_it_goes_on_and_what_became_of_it(home: Path, smollm: Path, open_editor: OpenEditor):
+    """There is nothing to learn from yet; the night says so, as it would say anything else."""
+    editor = open_editor(cmd=real(home, smollm))
+    editor.open("a.py", "before = \n")
+    editor.command("Nightschool train")
+    assert editor.lua("return require('nightschool').statusline()").startswith("Nightschool trains")
+    editor.command("Nightschool train")
+    editor.is_told("training goes on; :Nightschool train cancel ends it")
+    editor.is_told("nothing was learned")
+    editor.until(lambda: "trains" not in editor.lua("return require('nightschool').statusline()"))
+
+
+def test_training_can_be_cancelled(home: Path, smollm: Path, open_editor: OpenEditor):
+    editor = open_editor(cmd=real(home, smollm))
+    editor.open("a.py", "before = \n")
+    editor.command("Nightschool train")
+    editor.command("Nightschool train cancel")
+    editor.until(lambda: "trains" not in editor.lua("return require('nightschool').statusline()"))
+    assert not any("learned" in each for each in editor.notified)
 
 
 def test_wrong_words_are_told_of(open_editor: OpenEditor):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sqlite3
 import sys
 from contextlib import closing
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.editors.neovim.answers import ANSWERS
-from tests.editors.neovim.driver import PLUGIN, PROGRAMS, ROOT, scripted
+from tests.editors.neovim.driver import PLUGIN, PROGRAMS, ROOT, real, scripted
 from tests.editors.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -126,15 +125,7 @@ def test_the_default_model_completes_on_the_screen(home: Path, qwen: Path, tmp_p
 
 @pytest.mark.timeout(180)
 def test_a_small_model_completes_in_the_older_editor(home: Path, smollm: Path, open_editor: OpenEditor):
-    program = Path(sys.executable).parent / "nightschool"
-    script = home.parent / "nightschool"
-    script.write_text(
-        f"#!/bin/sh\nexport NIGHTSCHOOL_HOME={home}\n"
-        f'if [ "$1" = serve ]; then exec {program} serve --model {shlex.quote(str(smollm))}; fi\n'
-        f'exec {program} "$@"\n'
-    )
-    script.chmod(0o755)
-    editor = open_editor("0.11", cmd=[str(script)])
+    editor = open_editor("0.11", cmd=real(home, smollm))
     editor.open("small.py", "for number in range(10):\n    print( \n")
     editor.until(lambda: editor.ghost is not None, lambda: editor.notified)
     ghost = editor.ghost
