@@ -18,7 +18,7 @@ from learner.exam.examination import Exam, ExamResult, examine
 from learner.exam.generic import generic_questions
 from learner.exam.sitting import Arm
 from learner.examples import Selection, Source
-from learner.give_way import GiveWay, Machine
+from learner.give_way import GiveWay, InterruptionError, Machine
 from learner.job import Job, JobError, Progress, TrainingOptions
 from learner.ledger_file import connect_to_read
 from learner.lesson import prepare
@@ -268,7 +268,10 @@ class Night:
             self._say("exam", number, exam.questions, seconds_left=left)
             give_way.make_room(lambda reason: self._say("pause", note=reason.sentence))
 
-        return self._hold_exam(exam, on_question, ended)
+        try:
+            return self._hold_exam(exam, on_question, ended)
+        except InterruptionError as error:
+            raise TrainingStoppedError(str(error)) from None
 
     def _register(self, plan: Plan, trained: Mapping[str, Any], exam: ExamResult) -> Adapter:
         """Put the adapter among the others, refused or not, with all that is known of it."""
