@@ -11,6 +11,7 @@ bench() { echo "== $*" && "$python" "benchmarks/$1.py" "${@:2}"; }
 bench startup
 bench decode
 bench index
+bench swap
 bench outcomes
 bench ledger
 bench ledger_kill
@@ -19,3 +20,4 @@ bench latency --window ours
 bench latency --window llama.vim
 bench latency --peer create-completion --files 12 --keys 5
 bench quality
+bench healing
