@@ -41,5 +41,6 @@ def editor(browser: Browser, models_home: Path, tmp_path_factory: pytest.TempPat
     """A workbench with the default model; the tests use a file each."""
     folder = tmp_path_factory.mktemp("vscode")
     with Workbench(folder, fresh_home(folder, models_home)).running(browser) as editor:
+        editor.page.set_default_timeout(15_000)
         editor.wait_for_status("ready", READY_S)
         yield editor

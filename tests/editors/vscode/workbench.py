@@ -89,7 +89,7 @@ class Rows:
             lambda: next(
                 (row for row in self.outcomes() if row["label"] == label and row["uri"].endswith(file)), None
             ),
-            f"an outcome {label!r} in {file} (there are {[(r['uri'][-20:], r['label']) for r in self.outcomes()]})",
+            f"an outcome {label!r} in {file}",
         )
 
 
@@ -114,8 +114,10 @@ class Workbench:
         """Install the extension, start the server, open the project in a page."""
         self.project.mkdir(exist_ok=True)
         user = self.folder / "user"
-        (user / "User").mkdir(parents=True, exist_ok=True)
-        (user / "User/settings.json").write_text(json.dumps(SETTINGS | self.settings))
+        # The machine's own settings as well: to the browser this server is a remote machine.
+        for scope in ("User", "Machine"):
+            (user / scope).mkdir(parents=True, exist_ok=True)
+            (user / scope / "settings.json").write_text(json.dumps(SETTINGS | self.settings))
         folders = ["--user-data-dir", str(user), "--extensions-dir", str(self.folder / "extensions")]
         environment = os.environ | {"NIGHTSCHOOL_HOME": str(self.home), "VSCODE_PROXY_URI": ""}
         subprocess.run(
@@ -158,8 +160,8 @@ class Editor:
         self.page.keyboard.press("Control+P")
         box = self.page.locator(".quick-input-widget input").first
         box.wait_for()
-        box.fill(name)
-        self.page.locator(".quick-input-list .monaco-list-row", has_text=name).first.wait_for()
+        box.fill(str(path))
+        self.page.locator(".quick-input-list .monaco-list-row", has_text=path.name).first.wait_for()
         self.page.keyboard.press("Enter")
         self.page.locator(f'.tab.active[data-resource-name="{path.name}"]').wait_for()
         self.page.locator(".editor-instance .view-lines").first.click()
@@ -176,7 +178,7 @@ class Editor:
             self.page.keyboard.press(key)
 
     def ghost(self) -> str:
-        """Wait for ghost text and return it as displayed, lines joined with newlines."""
+        """Wait for ghost text and return it as displayed."""
         return until(self.visible_ghost, "ghost text")
 
     def visible_ghost(self) -> str | None:
@@ -184,7 +186,7 @@ class Editor:
         pieces = self.page.locator(".editor-instance .ghost-text, .editor-instance .ghost-text-decoration")
         with contextlib.suppress(BrowserError):
             texts = [piece.replace("\xa0", " ").replace("\u200b", "") for piece in pieces.all_inner_texts()]
-            return "\n".join(text for text in texts if text) or None
+            return "".join(texts) or None
         return None
 
     def no_ghost(self) -> None:
@@ -215,12 +217,16 @@ class Editor:
         return ""
 
     def wait_for_status(self, part: str, patience_s: float = PATIENCE_S) -> None:
-        until(lambda: part in self.status, f"the status {part!r} (it is {self.status!r})", patience_s)
+        try:
+            until(lambda: part in self.status, f"the status {part!r}", patience_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: it is {self.status!r}") from None
 
     def menu(self, choice: str) -> None:
         """Click the status bar item and choose from its menu."""
         self.page.locator(".statusbar-item[id*='nightschool']").first.click()
         self.page.locator(".quick-input-list .monaco-list-row", has_text=choice).first.click()
+        self.page.locator(".quick-input-widget").first.wait_for(state="hidden")
 
     def notification(self, part: str, patience_s: float = PATIENCE_S) -> str:
         """Wait for a notification that contains ``part`` and return its text."""
