@@ -152,9 +152,9 @@ async def complete(
     return {"text": offered, "raw": candidate.text, **asdict(completion.timings)}
 
 
-def lines_of_files(folder: Path) -> dict[str, frozenset[str]]:
+def lines_of_files(folder: Path, ending: str = ".py") -> dict[str, frozenset[str]]:
     """Return each file's distinct lines, without indentation and blank ones."""
-    return {path.relative_to(folder).as_posix(): _lines(path) for path in sorted(folder.rglob("*.py"))}
+    return {path.relative_to(folder).as_posix(): _lines(path) for path in sorted(folder.rglob(f"*{ending}"))}
 
 
 def distinct_files(
