@@ -1,6 +1,6 @@
 """``python -m learner.night.primer``: the primer, from the list of projects to the file that ships.
 
-Each step is skipped where it is done already, so that the same command goes on wherever it was stopped.
+What was downloaded, drawn or trained so far is not done again: the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from learner.night.primer.examples import draw_examples, statistics
 from learner.night.primer.fetch import Fetcher
 from learner.night.primer.files import code_files
 from learner.night.primer.projects import Part, PrimerError, read_projects
+from learner.night.primer.validation import validate
 from learner.privacy import PrivacyFilter
 from learner.training_process import TrainingStoppedError, run_training
+from models.catalogue import ModelError
 from models.checksum import sha256_of
 from models.choice import model_path
+from models.engine import EngineError
 from models.home import Home
 from models.primers import PRIMERS
 
@@ -149,6 +152,32 @@ def train_command(
         _ship(job, files, result, sample, to)
 
 
+@primer.command("validate")
+@sampling
+@click.option("--model", metavar="NAME|PATH", help="The base model; by default the one in use.")
+@click.option("--to", type=FOLDER, default=PRIMERS, show_default="models/primers",
+              help="Where the primer was put.")  # fmt: skip
+def validate_command(model: str | None, to: Path, **chosen: Any) -> None:
+    """Compare the primer with the bare base on the validation examples; put the figures into its record."""
+    sample = Sample(**chosen)
+    with _told():
+        base = model_path(Home.find(), model)
+        path = to / f"{sha256_of(base)[:16]}.gguf"
+        if not path.is_file():
+            raise PrimerError(f"{path} is not there; run: python -m learner.night.primer train")
+        examples = _examples(sample, Part.VALIDATION)
+
+        def tell(number: int) -> None:
+            if number % 50 == 0:
+                click.echo(f"validated {number}/{len(examples)}", err=True)
+
+        figures = validate(base, path, examples, tell)
+    record = path.with_suffix(".json")
+    content = json.loads(record.read_text(encoding="utf-8"))
+    record.write_text(json.dumps(content | {"validation": figures}, indent=2) + "\n", encoding="utf-8")
+    click.echo(json.dumps(figures, indent=2))
+
+
 def _examples(sample: Sample, part: Part) -> list[Example]:
     """Return the examples of one part, drawn where that was not done before."""
     files = JobFiles(sample.folder(part))
@@ -232,7 +261,7 @@ def _told() -> Iterator[None]:
     except TrainingStoppedError as error:
         click.echo(f"stopped ({error}); the same command goes on", err=True)
         click.get_current_context().exit(PAUSED)
-    except (PrimerError, JobError) as error:
+    except (PrimerError, JobError, ModelError, EngineError, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 
