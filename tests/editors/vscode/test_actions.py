@@ -54,9 +54,8 @@ def test_a_word_is_taken_and_the_rest_stays(editor: Editor) -> None:
     ghost = begin(editor, "word.py")
     before = editor.save("word.py")
     editor.press("Control+ArrowRight")
-    saved = editor.save("word.py")
-    taken = saved[len(before) :]
     row = editor.workbench.rows.labelled("partial", "word.py")
+    taken = editor.save("word.py").rstrip("\n")[len(before.rstrip("\n")) :]
     assert taken and ghost.startswith(taken) and taken != ghost
     assert row["known_by"] == "explicit"
     assert row["offered_text"].startswith(taken)
@@ -97,8 +96,7 @@ def test_it_is_off_for_a_language_that_was_turned_off(editor: Editor) -> None:
     assert len(editor.workbench.rows.outcomes()) == offers
     editor.menu("Turn on for python")
     until(lambda: '"python": true' in settings.read_text(), "the changed setting")
-    editor.type("\nreturn ")
-    editor.ghost()
+    begin(editor, "on.py")
 
 
 def test_a_snooze_is_silent_and_ends(editor: Editor) -> None:
@@ -135,3 +133,8 @@ def test_a_killed_server_is_started_again_with_one_message(editor: Editor) -> No
     ghost = begin(editor, "killed.py")
     editor.press("Tab")
     assert editor.save("killed.py").rstrip("\n").endswith(ghost)
+
+
+def test_training_without_enough_outcomes_says_what_is_missing(editor: Editor) -> None:
+    editor.menu("Train now")
+    assert "outcomes" in editor.notification("outcomes")
