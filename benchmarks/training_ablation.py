@@ -40,7 +40,7 @@ from learner.replay_text import replay_examples
 from models.llama import Log, Model
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -78,7 +78,7 @@ class Evaluated(Network):
 
     remembered: dict[tuple[tuple[int, ...], tuple[int, ...]], Any]
 
-    def prompt_states(self, prompts: Sequence[Sequence[int]], middles: Sequence[Sequence[int]]) -> list[Any]:
+    def prompt_states(self, prompts: Iterable[Sequence[int]], middles: Iterable[Sequence[int]]) -> list[Any]:
         pairs = [(tuple(prompt), tuple(middle)) for prompt, middle in zip(prompts, middles, strict=True)]
         missing = [pair for pair in dict.fromkeys(pairs) if pair not in self.remembered]
         states = super().prompt_states([prompt for prompt, _ in missing], [middle for _, middle in missing])

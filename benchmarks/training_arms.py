@@ -210,9 +210,10 @@ def read_lesson(path: Path) -> Lesson:
 
 def encoded(content: dict[str, Any]) -> EncodedExample:
     """Return the example that was written as JSON, which knows lists only."""
-    return EncodedExample(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in content.items()}
-    )
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }
+    return EncodedExample(**values)
 
 
 if __name__ == "__main__":

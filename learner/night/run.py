@@ -13,6 +13,7 @@ from learner.night.export import export_adapter, load_adapter_into
 from learner.night.gemm import choose_dtype, find_device
 from learner.night.lora import LoraShape, attach, top_layers
 from learner.night.network import load_network
+from learner.night.parity import check_parity
 from learner.night.training import train
 from models.checksum import sha256_of
 from models.llama import Log, Model
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from learner.job import Job, JobFiles, TrainingResult
     from learner.night.encoding import EncodedExample
     from learner.night.network import Network
+    from learner.night.parity import Parity
+
+_COMPARED = 4
+"""Examples on which llama.cpp is held against torch."""
 
 
 def run(
@@ -42,7 +47,9 @@ def run(
         InterruptionError: it was told to stop; the checkpoint has what was done.
         JobError, NightError, ModelError, EngineError, OSError: it cannot be done.
     """
-    encoded, left_out = encode(job, examples)
+    # One for the whole process: llama.cpp goes on calling it.
+    log = Log()
+    encoded, left_out = encode(job, examples, log)
 
     def loading(share: float) -> None:
         give_way.make_room(lambda reason: on_progress(Progress("pause", note=reason.sentence)))
@@ -61,21 +68,38 @@ def run(
     )
     on_progress(Progress("export"))
     export_adapter(network, files.adapter, base_sha256=job.base, name=job.name)
+    compare(network, job, files, encoded, log)
     checkpoint.remove()
-    return replace(result, left_out={**left_out, **result.left_out})
+    notes = result.notes
+    if shortened := sum(example.is_shortened for example in encoded):
+        notes = (*notes, f"{shortened} of {len(encoded)} examples were shortened")
+    return replace(result, left_out={**left_out, **result.left_out}, notes=notes)
 
 
-def encode(job: Job, examples: Sequence[Example]) -> tuple[list[EncodedExample], Counter[str]]:
+def encode(job: Job, examples: Sequence[Example], log: Log) -> tuple[list[EncodedExample], Counter[str]]:
     """Return the examples in the tokens of the job's model, which is checked to be the one that is meant."""
     if (found := sha256_of(job.model)) != job.base:
         raise JobError(
             f"{job.model} has the SHA-256 {found}, not {job.base}; the model was replaced: start a new night"
         )
-    model = Model.vocabulary_of(job.model, Log())
+    model = Model.vocabulary_of(job.model, log)
     try:
         return encode_examples(examples, model.vocabulary, job.options)
     finally:
         model.close()
+
+
+def compare(
+    network: Network, job: Job, files: JobFiles, encoded: Sequence[EncodedExample], log: Log
+) -> Parity:
+    """Hold llama.cpp's predictions with the exported adapter against the network's, on the shortest prompts.
+
+    Raises:
+        ParityError: llama.cpp would not serve what was trained.
+    """
+    shortest = sorted(encoded, key=lambda example: len(example.prompt))[:_COMPARED]
+    pairs = [(example.prompt, example.middle) for example in shortest]
+    return check_parity(network, job.model, files.adapter, pairs, base_sha256=job.base, log=log)
 
 
 def load(job: Job, progress: Callable[[float], None]) -> Network:

@@ -108,7 +108,8 @@ class Training:
         self._state = state or self._planned()
         examples = [self._given[index] for index in self._state.examples]
         self._schedule = steps(len(examples), self._options.batch, self._state.epochs, self._options.seed)
-        self._prompts = Prompts(self._evaluation, examples, self._room())
+        room = self._room() if self._state.epochs > 1 else 0
+        self._prompts = Prompts(self._evaluation, examples, room)
         self._examples = examples
 
     def run(self) -> None:
