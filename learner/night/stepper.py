@@ -110,7 +110,7 @@ class Stepper:
     def _halve(self) -> None:
         if self._rows <= _LEAST_ROWS:
             raise NightError(
-                "there is not enough memory for a step; close other programs, or train fewer --layers"
+                "there is not enough memory for a training step; close other programs, or use a smaller model"
             )
         self._rows //= 2
         self._on_short_memory(self._rows)

@@ -122,8 +122,8 @@ class Training:
                 in_a_row = 0 if self._take(step) else in_a_row + 1
                 if in_a_row == _MOST_DROPPED or state.dropped == len(self._schedule):
                     raise NightError(
-                        f"the loss was no number in {in_a_row} steps in a row; try a learning rate below "
-                        f"{self._options.learning_rate:g}"
+                        f"the loss was no number in {in_a_row} steps in a row (learning rate "
+                        f"{self._options.learning_rate:g}); if it stays so, choose another model"
                     )
                 if self._clock() - saved_at >= self._options.checkpoint_seconds:
                     self._save()

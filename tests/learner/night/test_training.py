@@ -224,7 +224,7 @@ def test_training_ends_where_memory_is_too_short_for_an_example(
 
     monkeypatch.setattr(school.network, "middles", none_left)
 
-    with pytest.raises(NightError, match="not enough memory"):
+    with pytest.raises(NightError, match="not enough memory for a training step"):
         school.train(idioms(TAUGHT), options())
 
 
