@@ -9,7 +9,7 @@ import ctypes
 import os
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from llama_cpp import llama_cpp as _bindings
@@ -64,13 +64,17 @@ class AbortFlag:
 class Log:
     """Keeps llama.cpp's last error lines, which say what its return values do not.
 
-    One for the whole process, for as long as llama.cpp is used: it holds the callback.
+    Each takes over from the one before.
     """
+
+    _latest: ClassVar[Log | None] = None
+    """llama.cpp goes on calling it, so that it must outlive whoever made it."""
 
     def __init__(self) -> None:
         self._errors: deque[str] = deque(maxlen=4)
         self._callback = llama.llama_log_callback(self._take)
         llama.llama_log_set(self._callback, ctypes.c_void_p(0))
+        Log._latest = self
 
     def _take(self, level: int, text: bytes, _: Any) -> None:
         if level == _ERROR_LEVEL:

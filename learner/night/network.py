@@ -217,11 +217,10 @@ class Network(nn.Module):
         lengths = [len(piece.middle) for piece in pack]
         last = [(key[-1], value[-1]) for key, value in zip(keys, values, strict=True)]
         base = self.output_norm(self._blocks[-1].after(hidden, rotation, lengths, last))
+        entries, bases = entry.split(lengths), base.split(lengths)
         return [
-            PromptState(*state, one_entry.clone(), one_base.clone())
-            for *state, one_entry, one_base in zip(
-                keys, values, entry.split(lengths), base.split(lengths), strict=True
-            )
+            PromptState(keys[at], values[at], entries[at].clone(), bases[at].clone())
+            for at in range(len(pack))
         ]
 
     def _rotation(self, spans: Sequence[tuple[int, int]]) -> Rotation:
