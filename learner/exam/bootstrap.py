@@ -7,7 +7,9 @@ differences are drawn, not their marks.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 DRAWS = 10_000
+LEVEL = 0.95
 LEAST_CLUSTERS = 8
 """With fewer the bootstrap's intervals are too narrow: larger clusters are cut until there are as many."""
 
@@ -60,7 +63,7 @@ def difference(
         first: the first arm's amount for each question, (questions,).
         second: the second arm's.
         units: by what it is divided: tokens, or ones for a mean over questions.
-        cluster: the cluster of each question.
+        cluster: the cluster of each question; there are at least two.
         seed: of the draws.
     """
     present, index = np.unique(cluster, return_inverse=True)
@@ -70,5 +73,19 @@ def difference(
     random = np.random.default_rng(seed)
     # How often each cluster is drawn, (DRAWS, clusters).
     drawn = random.multinomial(count, np.full(count, 1 / count), size=DRAWS)
-    low, high = np.quantile(drawn @ differences / (drawn @ sizes), (0.025, 0.975))
-    return Difference(float(differences.sum() / sizes.sum()), float(low), float(high))
+    low, high = np.quantile(drawn @ differences / (drawn @ sizes), (0.5 - LEVEL / 2, 0.5 + LEVEL / 2))
+    mean = differences.sum() / sizes.sum()
+    wider = _widening(count)
+    return Difference(float(mean), float(mean - wider * (mean - low)), float(mean + wider * (high - mean)))
+
+
+def _widening(count: int) -> float:
+    """Return by what factor a percentile interval of few clusters is too narrow.
+
+    The spread of the draws misses the square root of ``count / (count - 1)``, and the normal distribution's
+    tails are lighter than Student's (whose quantile is from Abramowitz and Stegun, 26.7.5).
+    """
+    freedom = count - 1
+    z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
+    student = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    return math.sqrt(count / freedom) * student / z

@@ -32,7 +32,8 @@ class Mark:
     tokens: int
     """The target's tokens, its end included where that was asked for."""
     exact: bool
-    """Greedy decoding writes exactly the target (all its tokens are the likeliest in their places)."""
+    """Greedy decoding writes exactly the target: seen in the answer where there is one, else concluded from
+    all its tokens being the likeliest in their places."""
     answer: Answer | None = None
     """None where the question was only scored."""
 
@@ -64,4 +65,5 @@ def judge(candidate: Candidate, example: Example) -> Answer:
 
 
 def mark(scored: Scored, answer: Answer | None) -> Mark:
-    return Mark(-sum(scored.logprobs), len(scored.logprobs), not any(scored.ranks), answer)
+    exact = answer.exact if answer else not any(scored.ranks)
+    return Mark(-sum(scored.logprobs), len(scored.logprobs), exact, answer)

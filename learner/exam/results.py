@@ -24,7 +24,7 @@ class Figures:
     log_loss: float
     """Nats per token of the targets, their ends included."""
     exact_match: float
-    """The share of targets that greedy decoding writes exactly."""
+    """The share of targets that greedy decoding writes exactly, but for white space at the end."""
     answers: int
     """Questions that were answered freely; the figures below are of these."""
     net_saved: float

@@ -57,6 +57,9 @@ async def sit(
 ) -> dict[Arm, list[Mark]]:
     """Return each arm's marks, in the order of the questions; arms of the same adapter share them.
 
+    The first arm has an adapter (the candidate's), so that the prompt is evaluated apart from its trigger and
+    all arms find the same cells.
+
     ``on_question`` is awaited before each question with the number of those done: it may report, wait or
     raise.
 
@@ -66,16 +69,25 @@ async def sit(
     marks: dict[Path | None, list[Mark]] = {path: [] for path in adapters.values()}
     for number, example in enumerate(paper.questions):
         await on_question(number)
-        # With the whole prompt in the cache, every arm begins from exactly the same cells.
-        await engine.complete(Request(example.prompt, Purpose.WARM))
-        for path, found in marks.items():
-            await engine.use_adapter(path)
-            answer = await _answer(engine, example) if number % paper.answered == 0 else None
-            found.append(mark(await engine.score(example.prompt, example.target, ends=example.ends), answer))
+        scores = [await _score(engine, path, example) for path in marks]
+        if number % paper.answered:
+            answers = [None for _ in marks]
+        else:
+            # With the whole prompt in the cache, every arm begins from exactly the same cells.
+            await engine.complete(Request(example.prompt, Purpose.WARM))
+            answers = [await _answer(engine, path, example) for path in marks]
+        for found, scored, answer in zip(marks.values(), scores, answers, strict=True):
+            found.append(mark(scored, answer))
     return {arm: marks[path] for arm, path in adapters.items()}
 
 
-async def _answer(engine: Examinee, example: Example) -> Answer:
+async def _score(engine: Examinee, adapter: Path | None, example: Example) -> Scored:
+    await engine.use_adapter(adapter)
+    return await engine.score(example.prompt, example.target, ends=example.ends)
+
+
+async def _answer(engine: Examinee, adapter: Path | None, example: Example) -> Answer:
+    await engine.use_adapter(adapter)
     request = Request(example.prompt, stop=example.stop, indent=example.indent, max_tokens=MAX_TOKENS)
     completion = await engine.complete(request)
     if completion is None:

@@ -44,6 +44,7 @@ def test_what_goes_on_beyond_what_is_known_is_not_judged() -> None:
 
 def test_a_target_whose_tokens_all_rank_first_is_matched_exactly() -> None:
     assert mark(Scored((-0.5, -0.25), (0, 0)), None).exact
+    assert not mark(Scored((-0.5, -0.25), (0, 0)), judge(Candidate("x", (), "end"), example("total"))).exact
     missed = mark(Scored((-0.5, -0.25), (0, 1)), None)
     assert (missed.exact, missed.log_loss, missed.tokens) == (False, 0.75, 2)
 
