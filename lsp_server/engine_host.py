@@ -6,8 +6,10 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from learner.registry import id_of_path
+from lsp_server.adapter_swap import AdapterSwap
 from lsp_server.reporter import State, Status
 from models.catalogue import ModelError
 from models.choice import model_path, remedy
@@ -47,17 +49,43 @@ class _Wanted:
 class EngineHost:
     """Keeps the engine that the settings and the files ask for; :meth:`follow` is called each second."""
 
-    def __init__(self, home: Home, named: str | None, make_engine: EngineMaker, reporter: Reporter) -> None:
-        """``named`` is the command line's model; it goes before the settings' and the home's choice."""
+    def __init__(
+        self,
+        home: Home,
+        named: str | None,
+        make_engine: EngineMaker,
+        reporter: Reporter,
+        on_swapped: Callable[[], None],
+    ) -> None:
+        """Prepare; nothing runs before :meth:`follow`.
+
+        Args:
+            named: the command line's model; it goes before the settings' and the home's choice.
+            on_swapped: called when another adapter serves than before.
+        """
         self._home = home
         self._named = named
         self._make_engine = make_engine
         self._reporter = reporter
+        self._swap = AdapterSwap(home, reporter, on_swapped)
         self._running: _Wanted | None = None
         self._turn = asyncio.Lock()
         self._looked = asyncio.Event()
         self.engine: Engine | None = None
         self._is_missing = False
+
+    @property
+    def base(self) -> str:
+        """The SHA-256 of the model in use; empty while it is not known."""
+        return self._swap.base if self.engine is not None else ""
+
+    def adapter_status(self) -> dict[str, Any]:
+        """Where the adapter that serves comes from, and since when it was chosen (Unix time)."""
+        serving = self._swap.serving if self.engine is not None else None
+        return {
+            "adapter_parent": serving.parent if serving else None,
+            "adapter_since": self._swap.since if serving else None,
+        }
 
     @property
     def waits(self) -> bool:
@@ -91,12 +119,16 @@ class EngineHost:
             self._reporter.show(wanted)
             self._reporter.warn(NO_MODEL, f"{wanted.message}; run: {wanted.remedy}")
             return False
-        if wanted == self._running:
+        is_new = wanted != self._running
+        if is_new:
+            await self._stop()
+        if wanted is None:
             return False
-        await self._stop()
-        if wanted is not None:
+        if is_new:
             await self._start(wanted)
-        return wanted is not None
+        if self.engine is not None:
+            await self._swap.follow(self.engine, wanted.path)
+        return is_new
 
     def report(self) -> None:
         """Show the engine's state again, after something else was shown."""
@@ -126,6 +158,7 @@ class EngineHost:
         self._running = wanted
         engine = self._make_engine(wanted.path, wanted.options, self._on_status)
         self.engine = engine
+        self._swap.begin(engine)
         await engine.start()
 
     async def _stop(self) -> None:
@@ -140,7 +173,7 @@ class EngineHost:
         elif status.state is EngineState.READY:
             self._reporter.mended(ENGINE_FAILED)
         if status.state is not EngineState.STOPPED:
-            adapter = Path(status.adapter).stem if status.adapter else None
+            adapter = id_of_path(Path(status.adapter)) if status.adapter else None
             self._reporter.show(Status(_STATES[status.state], status.message, "", model, adapter))
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from learner.facts import Offered, Served
 from learner.languages import opens_block
 from learner.place import place_at, stop_for
+from learner.registry import id_of_path
 from lsp_server.declined import Declined
 from lsp_server.recent import Prediction, key_of
 from lsp_server.trim import trim
@@ -158,7 +160,7 @@ class Predictor:
                 prompt=prompt,
                 layout=completion.layout,
                 model=completion.model,
-                adapter=completion.adapter,
+                adapter=id_of_path(Path(completion.adapter)) if completion.adapter else None,
                 candidates=completion.candidates,
                 declined=declined,
                 invoked=invoked,

@@ -113,6 +113,11 @@ class Recent:
     def clear(self) -> None:
         self._predictions.clear()
 
+    def drop_answers(self) -> None:
+        """Forget what was predicted, but not where the developer has said what they think of it."""
+        judged = [(key, each) for key, each in self._predictions.items() if each.accepted or each.rejected]
+        self._predictions = OrderedDict(judged)
+
 
 def unclosed(text: str) -> str:
     """Return what would close the brackets and quotes that ``text`` leaves open, innermost first."""

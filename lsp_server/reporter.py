@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WARNING = 2
-"""LSP's ``MessageType.Warning``."""
+WARNING, INFO = 2, 3
+"""LSP's ``MessageType``."""
 
 
 class State(StrEnum):
@@ -56,6 +56,11 @@ class Reporter:
             self._told.add(cause)
             logger.warning("%s", message)
             self._notify("window/showMessage", {"type": WARNING, "message": f"Nightschool: {message}"})
+
+    def inform(self, message: str) -> None:
+        """Show the result of something that the user asked for."""
+        logger.info("%s", message)
+        self._notify("window/showMessage", {"type": INFO, "message": f"Nightschool: {message}"})
 
     def mended(self, cause: str) -> None:
         """The cause is gone; should it come back, that is news."""

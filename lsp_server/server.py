@@ -13,6 +13,7 @@ from lsp_server.completion import Answer, Menu
 from lsp_server.declined import Declined
 from lsp_server.documents import Workspace
 from lsp_server.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, Connection, RpcError, is_left_out
+from lsp_server.night import Night
 from lsp_server.positions import PositionEncoding, units_of
 from lsp_server.session import Session, Surroundings
 from lsp_server.settings import parse_settings
@@ -34,7 +35,13 @@ INVOKED = 1
 """LSP's ``InlineCompletionTriggerKind.Invoked``."""
 INCREMENTAL = 2
 """LSP's ``TextDocumentSyncKind.Incremental``."""
-COMMANDS = ("nightschool.accepted", "nightschool.snooze", "nightschool.status")
+COMMANDS = (
+    "nightschool.accepted",
+    "nightschool.rollback",
+    "nightschool.snooze",
+    "nightschool.status",
+    "nightschool.train",
+)
 
 if TYPE_CHECKING:
     Form = Callable[[Offer, PositionEncoding], Params]
@@ -53,6 +60,9 @@ class Server:
         self._reporter = reporter
         self._has_configuration = False
         """Whether the client can be asked for its settings."""
+        self._shows_progress = False
+        """Whether the client can be asked to show work-done progress."""
+        self._night = Night(outside.home, connection, reporter)
         self._asking: asyncio.Task[None] | None = None
         self._left_out: set[str] = set()
         """The open documents whose text was too long to be taken."""
@@ -73,6 +83,7 @@ class Server:
             "workspace/didChangeConfiguration": self.did_change_configuration,
             "workspace/didChangeWorkspaceFolders": self.did_change_folders,
             "workspace/executeCommand": self.execute_command,
+            "window/workDoneProgress/cancel": lambda params: self._night.cancel(params["token"]),
         }.items():
             connection.on(method, handler)
 
@@ -93,6 +104,7 @@ class Server:
             workspace.add_folder(uri)
         capabilities = params.get("capabilities") or {}
         self._has_configuration = (capabilities.get("workspace") or {}).get("configuration") is True
+        self._shows_progress = (capabilities.get("window") or {}).get("workDoneProgress") is True
         client = (params.get("clientInfo") or {}).get("name", "")
         self._session = Session(self._outside, workspace, settings, client, self._reporter)
         self._session.start()
@@ -106,6 +118,7 @@ class Server:
 
     async def close(self) -> None:
         """Free what the session holds; the connection is of no use afterwards."""
+        self._night.leave()
         self._connection.cancel_all()
         if self._session is not None:
             await self._session.close()
@@ -228,6 +241,13 @@ class Server:
             return self.session.snooze(float(arguments[0]) if arguments else None)
         if command == "nightschool.accepted":
             return self.session.accepted(str(arguments[0]))
+        if command == "nightschool.rollback":
+            return self.session.roll_back()
+        if command == "nightschool.train":
+            minutes = ["--minutes", f"{float(arguments[0]):g}"] if arguments else []
+            return self._night.train(
+                minutes, params.get("workDoneToken"), shows_progress=self._shows_progress
+            )
         raise RpcError(INVALID_PARAMS, f"command {command!r} is unknown; known are {', '.join(COMMANDS)}")
 
     def _settings(self, raw: object) -> Settings:
@@ -260,7 +280,7 @@ def _capabilities(encoding: PositionEncoding, settings: Settings) -> Params:
         "positionEncoding": encoding,
         "textDocumentSync": {"openClose": True, "change": INCREMENTAL, "save": True},
         "inlineCompletionProvider": {},
-        "executeCommandProvider": {"commands": list(COMMANDS)},
+        "executeCommandProvider": {"commands": list(COMMANDS), "workDoneProgress": True},
         "workspace": {"workspaceFolders": {"supported": True, "changeNotifications": True}},
     }
     if settings.completion_items:

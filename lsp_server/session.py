@@ -11,8 +11,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from learner.current import OFF
+from learner.facts import Served
 from learner.facts import Session as SessionFact
 from learner.privacy import PrivacyFilter
+from learner.registry import AdapterError, Registry
 from lsp_server import __version__
 from lsp_server.completion import Answer, Ask, Completer
 from lsp_server.context import Context
@@ -22,11 +25,14 @@ from lsp_server.documents import Document, Point, Workspace
 from lsp_server.engine_host import EngineHost
 from lsp_server.home_watch import HomeWatch
 from lsp_server.idle import QUIET_S, Idle
+from lsp_server.jsonrpc import REQUEST_FAILED, RpcError
+from lsp_server.live_check import LiveCheck
 from lsp_server.outcomes import Outcomes
 from lsp_server.permission import Permission
 from lsp_server.prediction import Predictor
 from lsp_server.recent import Recent
 from lsp_server.reporter import State, Status
+from lsp_server.typing_mark import TypingMark
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -80,7 +86,13 @@ class Session:
         self._debounce = Debounce(outside.clock)
         self._context = Context(workspace, self._privacy, outside.home.index, settings.context)
         self._outcomes = Outcomes(outside.record, outside.clock, outside.now)
-        self._host = EngineHost(outside.home, outside.model, outside.make_engine, reporter)
+        # What the adapter before has predicted goes; an offer is recorded as of the one that made it anyhow.
+        self._host = EngineHost(
+            outside.home, outside.model, outside.make_engine, reporter, self._recent.drop_answers
+        )
+        self._home = outside.home
+        self._live = LiveCheck(outside.home, reporter, outside.now)
+        self._typing = TypingMark(outside.home.typing, outside.clock)
         session_id = uuid.uuid4().hex
         predictor = Predictor(self._host.present, self._context, self._recent, session_id, outside.now)
         self._idle = Idle(self._permission, self._recent, predictor, self._context)
@@ -118,6 +130,7 @@ class Session:
             self._context.note_edit(document, change)
         self._outcomes.changed(document, changes)
         self._debounce.keystroke()
+        self._typing.keystroke()
         if changes:
             point = changes[-1].start.after(changes[-1].text)
             self._idle.warm(document, document.clamp(point), self._project_of(document), QUIET_S)
@@ -164,6 +177,8 @@ class Session:
 
     def _keep(self, answer: Answer) -> Answer:
         self.last = answer
+        if answer.served in (Served.MODEL, Served.PREFETCH):
+            self._live.answered()
         return answer
 
     def accepted(self, offer_id: str) -> None:
@@ -215,6 +230,7 @@ class Session:
         last = self.last
         return {
             **asdict(shown),
+            **self._host.adapter_status(),
             "engine": str(self._host.engine.status.state) if self._host.engine else "stopped",
             "warm": self._idle.is_warm,
             "settings": asdict(self._permission.settings),
@@ -226,6 +242,32 @@ class Session:
                 "latency_ms": last.latency_ms,
             },
         }
+
+    async def roll_back(self) -> dict[str, Any]:
+        """Let the adapter before serve again.
+
+        Raises:
+            RpcError: nothing served before, or no model is in use.
+        """
+        await self.follow()
+        registry, base = Registry(self._home), self._host.base
+        if not base:
+            raise RpcError(REQUEST_FAILED, "no model is in use")
+        replaced = registry.choice(base).adapter
+        try:
+            adapter = await asyncio.to_thread(registry.rollback, base)
+        except (AdapterError, OSError) as error:
+            raise RpcError(REQUEST_FAILED, str(error)) from None
+        await self.follow()
+        found = {
+            "adapter": adapter.id if adapter else None,
+            "replaced": None if replaced == OFF else replaced,
+        }
+        serving, instead = (
+            f"the adapter {each}" if each else "the bare base model" for each in found.values()
+        )
+        self._reporter.inform(f"{serving} serves again, instead of {instead}")
+        return found
 
     async def follow(self) -> None:
         """See to it that the engine runs which the settings and the files ask for."""
@@ -268,6 +310,7 @@ class Session:
         while True:
             await self.follow()
             self._look_at_offers()
+            await self._live.tick(self._host.base)
             await asyncio.sleep(TICK_S)
             is_busy = self._stirred.is_set() or self._host.waits
             pause = TICK_S if is_busy else min(2 * pause, LONGEST_TICK_S)

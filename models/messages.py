@@ -106,4 +106,6 @@ def status(found: EngineStatus) -> Message:
 
 
 def status_of(message: Message) -> EngineStatus:
-    return EngineStatus(EngineState(message["state"]), message["model"], message["message"])
+    return EngineStatus(
+        EngineState(message["state"]), message["model"], message["message"], message["adapter"]
+    )

@@ -188,6 +188,9 @@ class ChildEngine:
             message = messages.from_line(line)
             if message["kind"] == "status":
                 found = messages.status_of(message)
+                if found.state is EngineState.READY:
+                    # Over a restart its file may have gone: then the base serves alone.
+                    self._adapter = Path(found.adapter) if found.adapter else None
                 self._say(found.state, found.message)
             else:
                 self._settle(message)

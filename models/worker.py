@@ -150,7 +150,8 @@ def main() -> None:
     except EngineError as error:
         outbox.put(messages.status(EngineStatus(EngineState.FAILED, str(model), str(error))))
         return
-    outbox.put(messages.status(EngineStatus(EngineState.READY, str(model), completer.notice)))
+    serving = str(completer.adapter[0]) if completer.adapter else None
+    outbox.put(messages.status(EngineStatus(EngineState.READY, str(model), completer.notice, serving)))
     while True:
         taken = inbox.take(None if tuner is None or tuner.is_done else _IDLE_S)
         if taken:

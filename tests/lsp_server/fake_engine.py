@@ -32,6 +32,12 @@ class FakeEngine:
         """Requests that were begun and not yet answered or stopped."""
         self.stopped = 0
         self.failure: str | None = None
+        self.adapter: Path | None = None
+        self.refused: set[Path] = set()
+        """Adapters that cannot be used."""
+        self.asked_for: list[Path | None] = []
+        """Adapters that were to be used, in order."""
+        self.was_asked = asyncio.Event()
         self.options: EngineOptions | None = None
         self.started = 0
         self.closed = 0
@@ -64,11 +70,13 @@ class FakeEngine:
         self._may_answer.set()
 
     def say(self, state: EngineState, message: str = "", adapter: str | None = None) -> None:
-        self._status = EngineStatus(state, "fake", message, adapter)
+        named = adapter or (str(self.adapter) if self.adapter else None)
+        self._status = EngineStatus(state, "fake", message, named)
         self.on_status(self._status)
 
     async def start(self) -> None:
         self.started += 1
+        self.adapter = None
         self.say(EngineState.READY)
 
     async def complete(self, request: Request) -> Completion | None:
@@ -86,9 +94,16 @@ class FakeEngine:
         texts = [] if request.purpose is Purpose.WARM else self.says(request)
         candidates = tuple(Candidate(text, (-0.1,), "newline") for text in texts[: request.candidates])
         near = self.is_behind and request.near is not None
-        return Completion(candidates, Timings(total_ms=1.0), "0" * 64, "fake-1", near=near)
+        adapter = str(self.adapter) if self.adapter else None
+        return Completion(candidates, Timings(total_ms=1.0), "0" * 64, "fake-1", adapter, near=near)
 
-    async def use_adapter(self, path: Path | None) -> None: ...
+    async def use_adapter(self, path: Path | None) -> None:
+        self.asked_for.append(path)
+        self.was_asked.set()
+        if path in self.refused:
+            raise EngineError(f"the adapter {path} does not fit")
+        self.adapter = path
+        self.say(self._status.state)
 
     async def close(self) -> None:
         self.closed += 1

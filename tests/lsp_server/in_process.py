@@ -39,6 +39,7 @@ class Client:
 
     def __init__(self, home: Path, engine: FakeEngine, *, model: str | None = None) -> None:
         self.engine = engine
+        self.home = Home(home)
         self.clock = Clock()
         self.facts: list[Fact] = []
         self.received: list[dict[str, Any]] = []
@@ -48,7 +49,7 @@ class Client:
         self._connection = Connection(self._take)
         self.filters: list[PrivacyFilter] = []
         outside = Surroundings(
-            home=Home(home),
+            home=self.home,
             make_engine=engine.make,
             record=self.facts.append,
             model=model or str(model_in(home)),
@@ -142,8 +143,17 @@ class Client:
         """Wait until the server is said to be in ``state``."""
         await self._until(lambda: self.notified("nightschool/status")[-1]["state"] == state)
 
-    async def until_notified(self, method: str) -> None:
-        await self._until(lambda: bool(self.notified(method)))
+    async def until_notified(self, method: str, times: int = 1) -> None:
+        await self._until(lambda: len(self.notified(method)) >= times)
+
+    async def until_asked(self, method: str) -> dict[str, Any]:
+        """Wait for a request of the server's; return the whole message."""
+
+        def asked() -> list[dict[str, Any]]:
+            return [each for each in self.received if each.get("method") == method and "id" in each]
+
+        await self._until(lambda: bool(asked()))
+        return asked()[-1]
 
     async def _until(self, has_come: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from test_engine_adapters import write_adapter
 
+from models.checksum import sha256_of
 from models.engine import EngineError, EngineOptions, EngineState, EngineStatus, Purpose, Request, Stop
 from models.prompt import Prompt
 from models.supervisor import ChildEngine
@@ -123,6 +125,21 @@ async def test_a_killed_engine_comes_back_and_says_so_once(
     await watched.until(EngineState.READY, times=2)
     assert await watched.engine.complete(Request(PROMPT, max_tokens=1))
     assert len(caplog.records) == 1
+
+
+async def test_an_adapter_that_is_gone_when_the_engine_restarts_is_not_said_to_serve(
+    watched: Watched, smollm: Path, tmp_path: Path
+) -> None:
+    shapes = {"blk.0.attn_q.weight": (576, 576)}
+    adapter = write_adapter(tmp_path / "a.gguf", architecture="llama", shapes=shapes, base=sha256_of(smollm))
+    await watched.engine.use_adapter(adapter)
+    assert watched.engine.status.adapter == str(adapter)
+    adapter.unlink()
+    assert watched.engine.process
+    os.kill(watched.engine.process, signal.SIGKILL)
+    status = await watched.until(EngineState.READY, watched.count(EngineState.READY) + 1)
+    assert status.adapter is None
+    assert str(adapter) in status.message and "the base model serves alone" in status.message
 
 
 async def test_an_engine_that_keeps_dying_is_given_up_with_a_message(
