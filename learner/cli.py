@@ -17,6 +17,7 @@ import click
 from learner import export as exporting
 from learner import forget as forgetting
 from learner.ledger_file import connect_to_read, connect_to_write, set_aside_files
+from learner.registry import Registry
 from learner.retention import used_bytes
 from learner.schema import NewerLedgerError
 from learner.stats import By
@@ -25,6 +26,8 @@ from models.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from learner.registry import Adapter
 
 NOTHING_TO_DO = 3
 
@@ -191,7 +194,8 @@ def forget(
         choice = forgetting.Choice(file, repository, since, matching, everything)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    path = Home.find().ledger
+    home = Home.find()
+    path = home.ledger
     aside = set_aside_files(path)
     with opened(connect_to_write, path) as connection:
         offers = forgetting.chosen_offers(connection, choice)
@@ -200,12 +204,27 @@ def forget(
             click.get_current_context().exit(NOTHING_TO_DO)
         if not yes:
             click.confirm(f"Forget {len(offers)} offers for good?", abort=True, err=True)
+        learned = Registry(home).learned_from(forgetting.ids_of(connection, offers))
         forgetting.forget(connection, offers)
     if everything:
         forgetting.remove_set_aside(path)
     elif aside:
         click.echo(f"damaged ledgers are not searched: delete {', '.join(map(str, aside))} by hand", err=True)
-    report(as_json, {"forgotten": len(offers)}, f"forgot {len(offers)} offers")
+    found: dict[str, Any] = {"forgotten": len(offers)}
+    if learned:
+        found["adapters"] = [adapter.id for adapter in learned]
+    report(as_json, found, f"forgot {len(offers)} offers{still_known(learned)}")
+
+
+def still_known(adapters: list[Adapter]) -> str:
+    """What weights have learned cannot be taken out of them: say which those are, and what can be done."""
+    if not adapters:
+        return ""
+    named = "\n".join(f"  {adapter.id}  {adapter.path.parent}" for adapter in adapters)
+    return (
+        f"\nthese adapters were trained on some of them; choose another (nightschool adapters use ID, or: "
+        f"nightschool adapters off) and delete their directories:\n{named}"
+    )
 
 
 @data.command()

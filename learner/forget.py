@@ -66,6 +66,15 @@ def chosen_offers(connection: sqlite3.Connection, choice: Choice) -> list[int]:
     return [offer for offer in offers if _holds(connection, offer, choice.matching)]
 
 
+def ids_of(connection: sqlite3.Connection, offers: list[int]) -> list[str]:
+    """Return the ids of the offers with these row ids, as adapters' reports name them."""
+    rows = (
+        connection.execute("SELECT offer_id FROM offers WHERE id = ?", (offer,)).fetchone()
+        for offer in offers
+    )
+    return [row[0] for row in rows if row is not None]
+
+
 def forget(connection: sqlite3.Connection, offers: list[int]) -> None:
     """Delete the offers and all that came from them, then rewrite the file without them.
 

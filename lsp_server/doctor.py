@@ -14,6 +14,7 @@ import click
 import psutil
 
 from learner.ledger_file import integrity
+from learner.registry import AdapterError, Registry
 from models.catalogue import CATALOGUE, ENGINE_BYTES, ModelError
 from models.checksum import sha256_of
 from models.choice import chosen, model_path, remedy
@@ -67,7 +68,16 @@ def print_finding(finding: Finding) -> None:
 
 
 def examine(home: Home) -> list[Finding]:
-    checks: tuple[Callable[[Home], Finding], ...] = (python, library, model, memory, disk, ledger, privacy)
+    checks: tuple[Callable[[Home], Finding], ...] = (
+        python,
+        library,
+        model,
+        adapter,
+        memory,
+        disk,
+        ledger,
+        privacy,
+    )
     return [check(home) for check in checks]
 
 
@@ -99,6 +109,30 @@ def model(home: Home) -> Finding:
     if expected and expected.sha256 and sha256_of(path) != expected.sha256:
         return Finding("model", State.FAIL, f"{path} is not the file of {expected.name}", remedy(home))
     return Finding("model", State.OK, f"{chosen(home)} ({header.architecture}, {path})")
+
+
+def adapter(home: Home) -> Finding:
+    """Is what is to serve there, whole, and for this model?"""
+    try:
+        path = model_path(home)
+        base = sha256_of(path)
+    except (ModelError, OSError):
+        return Finding("adapter", State.OK, "none without a model")
+    problems: list[str] = []
+    registry = Registry(home, problems.append)
+    serving = registry.serving(base)
+    try:
+        if serving is not None:
+            registry.check(serving)
+    except AdapterError as error:
+        problems.append(str(error))
+    if problems:
+        return Finding("adapter", State.WARN, problems[0], "nightschool adapters use ID")
+    kept = len(registry.adapters())
+    name = f"{serving.id} serves" if serving else "the base model serves alone"
+    if problems:  # of adapters that do not serve
+        return Finding("adapter", State.WARN, f"{name}; {problems[0]}", "delete its directory")
+    return Finding("adapter", State.OK, f"{name}, {kept} kept")
 
 
 def memory(home: Home) -> Finding:

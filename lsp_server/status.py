@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import click
 import psutil
 
+from learner.registry import Registry
 from lsp_server.settings import Settings
 from models.catalogue import ModelError
+from models.checksum import sha256_of
 from models.choice import chosen, model_path, remedy
 from models.gguf_file import read_header
 from models.home import Home
@@ -28,7 +31,7 @@ def status(as_json: bool) -> None:
     click.echo(f"model     {model['name']}")
     click.echo(f"          {model['path']}")
     click.echo(f"          {model['message'] or model['architecture']}")
-    click.echo(f"adapter   {found['adapter'] or 'none'}")
+    click.echo(f"adapter   {spoken(found['adapter'])}")
     running = [f"process {engine['process']}, {engine['memory'] / 1e9:.1f} GB" for engine in engines]
     click.echo(f"engine    {'; '.join(running) or 'not running; an editor starts it'}")
     settings = ", ".join(f"{name} {value}" for name, value in found["settings"].items() if value)
@@ -40,10 +43,35 @@ def current_status(home: Home) -> dict[str, Any]:
     return {
         "home": str(home.root),
         "model": model_status(home),
-        "adapter": None,
+        "adapter": adapter_status(home),
         "engine": {"state": "running" if engines else "stopped", "processes": engines},
         "settings": asdict(Settings()),
     }
+
+
+def adapter_status(home: Home) -> dict[str, Any] | None:
+    """The adapter that serves the model in use, or would; None for the base model alone.
+
+    ``since`` is when it was chosen (Unix time); None where a primer serves because nothing was chosen.
+    """
+    path = model_path(home)
+    if not path.is_file():
+        return None
+    registry = Registry(home, lambda message: click.echo(f"Warning: {message}", err=True))
+    base = sha256_of(path)
+    serving = registry.serving(base)
+    if serving is None:
+        return None
+    choice = registry.choice(base)
+    since = choice.since if choice.adapter == serving.id and choice.since else None
+    return {"id": serving.id, "parent": serving.parent, "since": since}
+
+
+def spoken(adapter: dict[str, Any] | None) -> str:
+    if adapter is None:
+        return "none; the base model serves alone"
+    since = f", since {datetime.fromtimestamp(adapter['since']):%Y-%m-%d %H:%M}" if adapter["since"] else ""
+    return f"{adapter['id']}{since}"
 
 
 def model_status(home: Home) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from adapter_files import add_adapter
 from click.testing import CliRunner, Result
 from fact_builders import NOON, event, offered, session, settlement
 
@@ -13,6 +14,8 @@ from learner.cli import data, stats
 from learner.facts import EventKind, KnownBy
 from learner.ledger import Ledger
 from learner.ledger_file import connect
+from learner.registry import Registry
+from models.home import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +100,16 @@ def test_forget_asks_first(filled: Path) -> None:
     agreed = run(data, "forget", "--file", "/project/b.py", answer="y\n")
     assert agreed.exit_code == 0 and "forgot 1 offers" in agreed.stdout
     assert len(run(data, "export").stdout.splitlines()) == 2
+
+
+def test_forget_names_the_adapters_that_learned_from_it(filled: Path) -> None:
+    registry = Registry(Home(filled.parent))
+    one = add_adapter(registry, 1, offers=["o2", "x"])
+    add_adapter(registry, 2, offers=["o1"])
+    answered = run(data, "forget", "--file", "/project/b.py", "--yes", "--json")
+    assert json.loads(answered.stdout) == {"forgotten": 1, "adapters": [one.id]}
+    said = run(data, "forget", "--all", "--yes").stdout
+    assert "20261202-0300-0002" in said and one.id not in said
 
 
 def test_forget_since_takes_a_date_or_a_duration(filled: Path) -> None:

@@ -11,7 +11,10 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from learner.registry import Registry
 from lsp_server.cli import main
+from models.checksum import sha256_of
+from models.home import Home
 
 MODEL_KEYS = {"name", "installed", "in_use", "size", "memory", "licence", "fim", "sha256", "path", "sources"}
 
@@ -112,9 +115,25 @@ def test_the_status_tells_what_is_served(home):
 
     assert found["model"]["name"] == "qwen2.5-coder-1.5b"
     assert found["model"]["architecture"] == "qwen2"
-    assert found["adapter"] is None
+    assert found["adapter"] is None or found["adapter"]["id"] == "primer"
     assert found["engine"]["state"] in ("running", "stopped")
     assert found["settings"]["enabled"] is True
+
+
+def test_the_status_tells_the_adapter_and_since_when(home, smollm, tmp_path):
+    assert run("model", "use", "smollm2-135m").exit_code == 0
+    assert json.loads(run("status", "--json").stdout)["adapter"] is None
+    assert "adapter   none; the base model serves alone" in run("status").stdout
+    registry, unfinished = Registry(Home(home), now=lambda: 1e9), tmp_path / "unfinished.gguf"
+    unfinished.write_bytes(b"GGUF")
+    record = {"base": sha256_of(smollm), "created": 1.0, "parent": "primer"}
+    registry.add(unfinished, "20261121-0300-3f2a", record)
+    registry.promote("20261121-0300-3f2a")
+
+    found = json.loads(run("status", "--json").stdout)
+
+    assert found["adapter"] == {"id": "20261121-0300-3f2a", "parent": "primer", "since": 1e9}
+    assert "adapter   20261121-0300-3f2a, since 2001-09-09 " in run("status").stdout
 
 
 def test_serving_imports_neither_rich_nor_a_download_nor_another_command():

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
 import pytest
 from click.testing import CliRunner
 
+from learner.registry import Registry
 from lsp_server import doctor as doctors
 from lsp_server.cli import main
 from lsp_server.doctor import State, examine
+from models.choice import choose
 from models.home import Home
 
 
@@ -27,6 +30,7 @@ def test_all_is_well_with_a_model_here(home):
         "python",
         "llama.cpp",
         "model",
+        "adapter",
         "memory",
         "disk",
         "ledger",
@@ -110,3 +114,24 @@ def test_a_library_that_does_not_load_is_found(home, monkeypatch, program, said)
     assert library.state is State.FAIL
     assert said in library.message
     assert "compile it for this machine" in library.remedy
+
+
+def test_a_damaged_adapter_is_found(tmp_path):
+    model = tmp_path / "model.gguf"
+    model.write_bytes(b"a model")
+    home = Home(tmp_path / "home")
+    choose(home, str(model))
+    registry = Registry(home)
+    assert finding(home.root, "adapter").message == "the base model serves alone, 0 kept"
+    unfinished = tmp_path / "unfinished.gguf"
+    unfinished.write_bytes(b"GGUF")
+    base = hashlib.sha256(b"a model").hexdigest()
+    adapter = registry.add(unfinished, "20261121-0300-3f2a", {"base": base, "created": 1.0})
+    registry.promote(adapter.id)
+    assert finding(home.root, "adapter").message == "20261121-0300-3f2a serves, 1 kept"
+    adapter.path.write_bytes(b"GGUG")
+    found = finding(home.root, "adapter")
+    assert found.state is State.WARN
+    assert "is damaged" in found.message
+    registry.current.write_text("{")
+    assert "does not say which adapter serves" in finding(home.root, "adapter").message
