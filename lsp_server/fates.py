@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from learner.distance import edit_distance, kept_chars
 from learner.facts import Event, EventKind, Horizon, KnownBy, Settlement
-from lsp_server.anchors import Growth, Position, Span, end_of, follow
-from lsp_server.disturbance import carried_through
+from lsp_server.anchors import Position, Span, end_of
 from lsp_server.edits import BURST, BY_HAND, PAIRS, Edit, Kind, is_key
-from lsp_server.matching import Match, blank_apart, ends_word, match
+from lsp_server.matching import ends_word
+from lsp_server.stand import Stand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +32,6 @@ REPORT_S = 1.0
 """The time between an accept's insertion and the client's word of it, whichever comes first."""
 TYPO_S = 3.0
 """The time in which a slip while typing an offer through may be mended."""
-SNAPSHOTS = 128
-_CLOSERS = ")]}>\"'`"
-_NO_GROWTH = Growth(at_start=False, at_end=False, newlines=0)
 _POSITIVE = (EventKind.ACCEPTED, EventKind.TYPED)
 
 
@@ -66,7 +63,7 @@ class Followed:
         place = (offer.line, offer.column)
         self.offer = offer
         self.text = offer.text.replace("\r\n", "\n")
-        self.span = Span(place, end_of(place, replaced), replaced)
+        self._stand = Stand(self.text, place, replaced, state)
         self.offered_at = since.now
         self.since = since
         """Since when it stands."""
@@ -75,11 +72,7 @@ class Followed:
         """Index of the next one."""
         self.log_index = 0
         """The first edit of the document's log that the span has not followed yet."""
-        self._replaced = replaced
-        self._tail = replaced
-        self._newlines = self.text.count("\n")
         self._record = record
-        self._spans = {state: self.span}
         self._verdict: Verdict | None = None
         self._partial: Verdict | None = None
         self._fate: EventKind | None = None
@@ -94,6 +87,11 @@ class Followed:
         self._undone = False
         self._disturbed_by: set[str] = set()
 
+    @property
+    def span(self) -> Span:
+        """Where it stands, or would stand."""
+        return self._stand.span
+
     # -- what the document says ---------------------------------------------------------------------
 
     def advance(self, edit: Edit, before: Edit | None, now: float, *, reporting: bool) -> bool:
@@ -103,12 +101,12 @@ class Followed:
         accepts themselves.
         """
         old = self.span
-        if (edit.start > old.end or edit.end < old.start) and not self._reached_by_sliding(edit):
-            self.span = follow(old, edit, _NO_GROWTH)
+        if self._stand.is_passed_by(edit):
+            self._stand.shift(edit)
             return False
-        known = self._spans.get(edit.state) if edit.seen else None
-        reported, edit = edit, self._aligned(edit)
-        self.span = known or follow(old, edit, self._growth(edit, trying=True))
+        known = self._stand.known(edit)
+        reported, edit = edit, self._stand.aligned(edit)
+        self._stand.follow(edit, known, taken=self.is_taken)
         touched = self.span.text != old.text
         if touched and self._takes(edit, old, Moment(now, edit.at), reporting=reporting):
             reported.kind = reported.kind if reported.kind is Kind.TYPING else Kind.OFFER
@@ -118,47 +116,20 @@ class Followed:
             elif edit.kind in BY_HAND:
                 self._judge_typing(edit, old, before, Moment(now, edit.at))
         elif known is None and not old.text and edit.removed and edit.kind not in BY_HAND:
-            self.span = carried_through(old, edit.replacement) or self.span
+            self._stand.carry(edit, old)
         if touched:
             self._touched_state = edit.state
             if edit.kind is Kind.UNDO:
                 self._note_undo(edit)
-        self._remember(edit.was, old)
-        self._remember(edit.state, self.span)
+        self._stand.remember(edit.was, old)
+        self._stand.remember(edit.state, self.span)
         return touched
-
-    def _reached_by_sliding(self, edit: Edit) -> bool:
-        return bool(edit.slides) and (self.span.start in edit.slides or self.span.end in edit.slides)
-
-    def _remember(self, state: int, span: Span) -> None:
-        """Keep the span of a state next to which it was touched, for when an undo returns there."""
-        self._spans[state] = span
-        if len(self._spans) > SNAPSHOTS:
-            del self._spans[next(iter(self._spans))]
-
-    def _aligned(self, edit: Edit) -> Edit:
-        """Return an ambiguous insertion or deletion as if it were made at the offer's place."""
-        start, end = self.span.start, self.span.end
-        if not edit.slides or edit.instead or start <= edit.start <= end:
-            return edit
-        if start in edit.slides:
-            return edit.slid_to(start)
-        return edit.slid_to(end) if end in edit.slides else edit
-
-    def _growth(self, edit: Edit, *, trying: bool) -> Growth:
-        begun = self.span.text != self._replaced
-        by_hand = trying or edit.kind in BY_HAND
-        if self.is_taken:
-            return Growth(self.span.beheaded, self.span.cut and by_hand, self._newlines)
-        return Growth(
-            not begun or self.span.beheaded, (begun or not self._replaced) and by_hand, self._newlines
-        )
 
     def _takes(self, edit: Edit, old: Span, at: Moment, *, reporting: bool) -> bool:
         """Recognise an accept, in full or in part, or the last key of an offer typed by hand."""
         if not self._is_open():
             return False
-        here = self._match(self.span)
+        here = self._stand.matched(self.span)
         by_key = is_key(edit.text) and (len(edit.text) < 2 or edit.text in PAIRS or not edit.text.strip())
         stale = not by_key and len(edit.text) == len(self.text) and self.span.text.startswith(self.text)
         if (here.whole or stale) and self._told_accepted:
@@ -167,7 +138,7 @@ class Followed:
             self._suppose(Verdict(EventKind.ACCEPTED, at, REPORT_S), edit.state)
         elif here.whole and edit.kind in BY_HAND:
             self._suppose(Verdict(EventKind.TYPED, at, REPORT_S), edit.state)
-        elif by_key or not here.fits or here.length <= self._match(old).length:
+        elif by_key or not here.fits or here.length <= self._stand.matched(old).length:
             return False
         elif self._told_partial:
             self._take_part(KnownBy.EXPLICIT, at, here.length, edit.state)
@@ -185,8 +156,8 @@ class Followed:
         """See whether the developer goes along with the offer or writes something else."""
         if not self._is_open() or (self._verdict and self._verdict.kind in _POSITIVE):
             return
-        self._note_closers(edit, old, before)
-        here = self._match(self.span)
+        self._stand.note_closers(edit, old, before)
+        here = self._stand.matched(self.span)
         if here.fits:
             if self._verdict and self._verdict.kind is EventKind.DIVERGED:
                 self._verdict, self.displayed = None, True
@@ -196,30 +167,9 @@ class Followed:
             self._verdict = Verdict(kind, at, TYPO_S, here.length if seen else None)
             self._end_display(at)
 
-    def _note_closers(self, edit: Edit, old: Span, before: Edit | None) -> None:
-        """Remember brackets and quotes that the editor closed by itself."""
-        follows_opener = before is not None and before.text + edit.text in PAIRS
-        if edit.text in PAIRS and not self.text.startswith(edit.text, self._match(old).length):
-            self._tail = edit.text[len(edit.text) // 2 :] + self._tail
-        elif follows_opener and edit.text in _CLOSERS:
-            self._tail = edit.text + self._tail
-
     def _disturb(self, edit: Edit, old: Span) -> bool:
         """Keep a paste, formatter, reload or bulk edit out of the text; return whether it went through it."""
-        touching = edit.start == edit.end == old.end
-        if touching and (old.text or edit.kind is not Kind.UNDO):
-            self.span = follow(old, edit, self._growth(edit, trying=False)._replace(at_end=False))
-            if self.span.text != old.text:
-                self.span = old._replace(start=edit.new_end, end=edit.new_end)
-            if old.text:
-                return False
-        elif old.start <= edit.start and edit.end <= old.end and blank_apart(edit.removed, edit.text):
-            pass
-        else:
-            self.span = carried_through(old, edit.replacement) or follow(
-                old._replace(frozen=True), edit, self._growth(edit, trying=False)
-            )
-        if self.span.text == old.text and not (self.span.frozen and old.text):
+        if not self._stand.keep_out(edit, old, taken=self.is_taken):
             return False
         if edit.kind not in self._disturbed_by:
             self._disturbed_by.add(edit.kind)
@@ -249,7 +199,7 @@ class Followed:
         if self._fate is EventKind.ACCEPTED and not self._undone:
             return
         pending = self._verdict.kind if self._verdict else None
-        if self._fate not in _POSITIVE and (pending in _POSITIVE or self._match(self.span).whole):
+        if self._fate not in _POSITIVE and (pending in _POSITIVE or self._stand.matched(self.span).whole):
             since = self._verdict.since if self._verdict and pending in _POSITIVE else at
             self._accept(KnownBy.EXPLICIT, since, self._touched_state)
         else:
@@ -257,7 +207,7 @@ class Followed:
 
     def told_partial(self, length: int, at: Moment) -> None:
         """The client took a leading part; its insertion came before or comes at once."""
-        here = self._match(self.span)
+        here = self._stand.matched(self.span)
         if here.whole:
             self.told_accepted(at)
         elif here.fits and here.length:
@@ -283,7 +233,7 @@ class Followed:
 
     def stands_at(self, place: Position) -> bool:
         """Whether the cursor at ``place`` is where the offer goes on."""
-        reached = self._match(self.span).reached
+        reached = self._stand.matched(self.span).reached
         return place in (end_of(self.span.start, self.span.text[:reached]), self.span.end)
 
     def display(self, at: Moment) -> None:
@@ -356,9 +306,6 @@ class Followed:
         waiting = self.displayed or self._verdict is not None or self._told_accepted is not None
         return waiting and not (self._verdict and self._verdict.kind is EventKind.ACCEPTED)
 
-    def _match(self, span: Span) -> Match:
-        return match(self.text, span.text, self._tail)
-
     def _suppose(self, verdict: Verdict, state: int) -> None:
         self._mark_whole(state)
         if verdict.kind is EventKind.TYPED and (self._partial or self._fate is EventKind.PARTIAL):
@@ -370,7 +317,7 @@ class Followed:
     def _mark_whole(self, state: int) -> None:
         self.displayed = False
         self._taken_state, self._undone, self._whole = state, False, True
-        self.span = self.span._replace(cut=False, beheaded=False)
+        self._stand.make_whole()
 
     def _accept(self, known_by: KnownBy, at: Moment, state: int) -> None:
         self._mark_whole(state)
