@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sessions.neovim import SCENES, neovim_program, play
+from tests.sessions.neovim import neovim_program, play
+from tests.sessions.neovim_scenes import SCENES
 from tests.sessions.replay import outcomes_of, truths_of
 
 

@@ -6,30 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.llama import Log, Model
 from models.prompt import Chunk, Encoded, Prompt, Sentinels, encode, encode_target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+    from models.llama import Model
 
 ENDOFTEXT = 151643
 """``<|endoftext|>`` in Qwen's vocabulary, whose own end of text is ``<|im_end|>``."""
-
-
-@pytest.fixture(scope="module")
-def coder(qwen: Path, llama_log: Log) -> Iterator[Model]:
-    model = Model(qwen, gpu_layers=0, repack=False, log=llama_log)
-    yield model
-    model.close()
-
-
-@pytest.fixture(scope="module")
-def tiny(smollm: Path, llama_log: Log) -> Iterator[Model]:
-    model = Model(smollm, gpu_layers=0, repack=False, log=llama_log)
-    yield model
-    model.close()
 
 
 def text_of(model: Model, encoded: Encoded) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.sessions.developer import START, Developer
+from tests.sessions.developer import Developer
 from tests.sessions.direct import DirectWire
 from tests.sessions.editor import Clock, Editor
+from tests.sessions.hands import START
 from tests.sessions.score import score, score_ledger
 from tests.sessions.served import ServedWire
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from tests.sessions.editor import Clock
-from tests.sessions.neovim import ANSWERS
+from tests.sessions.neovim_scenes import ANSWERS
 from tests.sessions.scripted_server import answer_from
 from tests.sessions.served import ServedSession
 

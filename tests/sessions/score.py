@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from learner.facts import Fact
-    from tests.sessions.developer import Truth
+    from tests.sessions.hands import Truth
 
 AGES = {Horizon.S10: 10.0, Horizon.S30: 30.0, Horizon.MIN2: 120.0, Horizon.MIN10: 600.0}
 LATE_S = 1.0
