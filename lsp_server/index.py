@@ -12,7 +12,9 @@ import logging
 import os
 import queue
 import sqlite3
+import stat
 import threading
+import time
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -44,6 +46,9 @@ STALE_FILES = 5_000
 BATCH = 16
 """Files per transaction: another server on this workspace waits no longer than these take."""
 BUSY_S = 10.0
+SLICE_S, PAUSE_S = 0.001, 0.0002
+"""Seconds of work after which the writer lets go of Python's lock, and for how long: a thread that only
+computes keeps it for 5 ms from the event loop, each time that one comes back from the system."""
 
 _VERSION = 1
 _FILE_BITS = 13
@@ -104,6 +109,7 @@ class Index:
         self._changed: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._reader: sqlite3.Connection | None = None
+        self._let_go_at = 0.0
 
     def start(self, near: Path | None = None, watch: bool = True) -> None:
         """Begin to index, the files nearest to ``near`` first, and to follow changes on the disk."""
@@ -211,7 +217,7 @@ class Index:
         for start in range(0, len(files), BATCH):
             if self._stop.is_set():
                 return
-            self._store(database, files[start : start + BATCH])
+            self._store(database, files[start : start + BATCH], walked=True)
         gone = known - {path.relative_to(self.root).as_posix() for path in files}
         self._store(database, [self.root / path for path in gone])
 
@@ -245,6 +251,7 @@ class Index:
             folders[:] = sorted(name for name in folders if self._enters(here / name))
             for name in sorted(names):
                 path = here / name
+                self._let_others_run()
                 if self._stop.is_set() or count >= MOST_FILES:
                     return
                 if _is_source(name) and self._privacy.allows(path):
@@ -256,9 +263,9 @@ class Index:
         # Git ignores a folder by ignoring whatever is in it.
         return not skipped and self._privacy.allows(folder / "x")
 
-    def _store(self, database: sqlite3.Connection, paths: Sequence[Path]) -> None:
-        """Bring the rows of these files up to date, in one transaction."""
-        entries = [entry for path in paths if (entry := self._entry(database, path)) is not None]
+    def _store(self, database: sqlite3.Connection, paths: Sequence[Path], *, walked: bool = False) -> None:
+        """Bring the rows of these files up to date, in one transaction; ``walked`` ones are wanted."""
+        entries = [entry for path in paths if (entry := self._entry(database, path, walked)) is not None]
         if not entries:
             return
         database.execute("begin immediate")
@@ -271,30 +278,44 @@ class Index:
                 database.execute("rollback")
             raise
 
-    def _entry(self, database: sqlite3.Connection, path: Path) -> _Entry | None:
+    def _entry(self, database: sqlite3.Connection, path: Path, walked: bool) -> _Entry | None:
         """Return what the index should say of a file; None where it says so already."""
         if not path.is_relative_to(self.root):
             return None
         name = path.relative_to(self.root).as_posix()
         known = database.execute("select modified_ns, bytes from files where path = ?", (name,)).fetchone()
-        stamp = self._stamp(path)
+        stamp = self._stamp(path, walked)
         if stamp == known:
             return None
         text = read_source(path) if stamp is not None else None
         lines = text.splitlines(keepends=True) if text is not None else []
-        pieces = ["".join(lines[row : row + ROWS]) for row in range(0, min(len(lines), MOST_ROWS), ROWS)]
-        # Splitting piece by piece: one long call on a whole file would keep the event loop's thread waiting.
-        symbols = [found for row, piece in enumerate(pieces) for found in definitions(piece, row * ROWS)]
-        return _Entry(name, stamp, [parted(piece) for piece in pieces], symbols)
+        pieces: list[str] = []
+        symbols: list[tuple[str, int]] = []
+        # Piece by piece: one long call on a whole file would keep the event loop's thread waiting.
+        for row in range(0, min(len(lines), MOST_ROWS), ROWS):
+            self._let_others_run()
+            piece = "".join(lines[row : row + ROWS])
+            symbols += definitions(piece, row)
+            pieces.append(parted(piece))
+        return _Entry(name, stamp, pieces, symbols)
 
-    def _stamp(self, path: Path) -> tuple[int, int] | None:
+    def _let_others_run(self) -> None:
+        if time.perf_counter() > self._let_go_at:
+            time.sleep(PAUSE_S)
+            self._let_go_at = time.perf_counter() + SLICE_S
+
+    def _stamp(self, path: Path, walked: bool) -> tuple[int, int] | None:
         """Return time of change (ns) and size (bytes) of a file that is to be indexed, else None."""
         try:
-            status = path.stat()
-            inside = path.resolve().is_relative_to(self.root.resolve())
+            status = path.lstat()
+            # Walking enters no linked folder and asks what is wanted, so that only a link is to be looked at.
+            if not walked or stat.S_ISLNK(status.st_mode):
+                status = path.stat()
+                if not (path.resolve().is_relative_to(self.root.resolve()) and self._wanted(path)):
+                    return None
         except OSError:
             return None
-        wanted = inside and path.is_file() and status.st_size <= MOST_BYTES and self._wanted(path)
+        wanted = stat.S_ISREG(status.st_mode) and status.st_size <= MOST_BYTES
         return (status.st_mtime_ns, status.st_size) if wanted else None
 
     def _wanted(self, path: Path) -> bool:

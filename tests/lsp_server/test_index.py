@@ -199,3 +199,15 @@ def test_files_near_the_open_one_come_first() -> None:
     files = [Path("/r/a.py"), Path("/r/x/y/z.py"), Path("/r/x/b.py"), Path("/r/q/r/s.py")]
     order = nearest_first(files, Path("/r/x/open.py"))
     assert order == [Path("/r/x/b.py"), Path("/r/a.py"), Path("/r/x/y/z.py"), Path("/r/q/r/s.py")]
+
+
+def test_the_writer_lets_others_run_after_each_piece(
+    root: Path, opened: Callable[..., Index], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a piece takes: here each takes longer than a slice of time may be."""
+    pauses: list[float] = []
+    monkeypatch.setattr("lsp_server.index.SLICE_S", -1.0)
+    monkeypatch.setattr("lsp_server.index.time.sleep", pauses.append)
+    write(root, "long.py", "def fetch_invoice():\n" * 10 * ROWS)
+    opened()
+    assert len(pauses) >= 10
