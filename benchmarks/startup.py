@@ -1,8 +1,8 @@
 """What the server itself costs: start, memory, idle CPU, and the event loop while somebody types.
 
-All goes through a real server's pipe, but the event loop's blocks: for these the server runs in this process
-(with the real engine as its child) and each callback is timed. The engine has found its settings before, as on
-a developer's machine from the second start on.
+All goes through a real server's pipe, but the event loop's blocks: for these the server runs in this
+process (with the real engine as its child) and each callback is timed. The engine has found its settings
+before, as on a developer's machine from the second start on.
 """
 
 from __future__ import annotations
