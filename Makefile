@@ -49,8 +49,8 @@ editors: .bench/editors/bin/emacs
 	editor-clients/install-others.sh .bench/editors
 
 # Screenshots for the README, made by the tests.
-pictures: models nvim
-	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" NIGHTSCHOOL_PICTURES=docs/images $(BIN)/pytest tests/editors/neovim/test_screen.py -k default_model
+pictures: models nvim vscode vsix
+	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" NIGHTSCHOOL_PICTURES=docs/images $(BIN)/pytest tests/editors -k "default_model or takes_all"
 
 # A real VS Code workbench in a headless browser, and the extension as it is installed there.
 CODE := .bench/code-server

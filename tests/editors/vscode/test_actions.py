@@ -34,7 +34,8 @@ def begin(editor: Editor, name: str, text: str = SQUARES, typed: str = CUBES[:-1
 
 def test_tab_takes_all_of_it(editor: Editor, tmp_path: Path) -> None:
     ghost = begin(editor, "tab.py")
-    editor.page.screenshot(path=(PICTURES or tmp_path) / "vscode.png")
+    picture = (PICTURES or tmp_path) / "vscode.png"
+    editor.page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": 1000, "height": 330})
     editor.press("Tab")
     saved = editor.save("tab.py")
     row = editor.workbench.rows.labelled("accepted", "tab.py")
