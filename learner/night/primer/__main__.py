@@ -5,6 +5,7 @@ What was downloaded, drawn or trained so far is not done again: the same command
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import shutil
@@ -248,7 +249,8 @@ def _ship(job: Job, files: JobFiles, result: TrainingResult, sample: Sample, to:
         "examples": drawn,
         "training": asdict(result),
         "bytes": size,
-        "sha256": sha256_of(path),
+        # Not sha256_of, which keeps its answer beside the file.
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
     path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     click.echo(f"{path} ({size / 1e6:.1f} MB): {result.examples} examples, loss {result.last_loss:.3f}")
