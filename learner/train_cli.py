@@ -100,7 +100,14 @@ def _nothing(reason: str, as_json: bool) -> NoReturn:
 @contextmanager
 def _ended_by_term() -> Iterator[None]:
     """Let SIGTERM do what Ctrl-C does: whoever handles that leaves everything in order."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+    def interrupt(*_: object) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # As a shell starts what it runs in the background.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from learner.facts import Fact
+
 VERBS = ("load", "save", "count", "merge", "print", "drop", "sort", "pack", "send", "read", "check", "move")
 NOUNS = ("orders", "books", "loans", "shelves", "readers", "letters", "fines", "rooms", "keys", "cards")
 DESKS = ("north", "south", "east", "west")
@@ -68,7 +70,7 @@ def record(path: Path, moments: list[Moment], *, files: int = 12) -> None:
     assert troubles == []
 
 
-def facts(moments: list[Moment], files: int) -> Iterator[object]:
+def facts(moments: list[Moment], files: int) -> Iterator[Fact]:
     yield session()
     for number, moment in enumerate(moments):
         offer_id = f"o{number}"

@@ -164,7 +164,8 @@ def test_an_unfinished_night_that_would_do_something_else_is_forgotten(
     tonight = Tonight(worked.night / "tonight")
     before = tonight.plan()
     assert before is not None
-    options, parts = OPTIONS, {"train": stopped}
+    options = OPTIONS
+    parts: dict[str, Any] = {"train": stopped}
     if change == "model":
         # Outcomes are kept when the model is replaced; adapters and what was begun are not.
         (worked.root / "model.json").write_text(json.dumps({"model": str(qwen)}))

@@ -76,7 +76,7 @@ def test_questions_of_one_file_do_not_count_as_independent_evidence() -> None:
     random = np.random.default_rng(5)
     by_file = np.repeat(random.normal(0, 1, 10), 20)
     alone = difference(by_file, np.zeros(200), np.ones(200), list(range(200)))
-    together = difference(by_file, np.zeros(200), np.ones(200), list(np.repeat(np.arange(10), 20)))
+    together = difference(by_file, np.zeros(200), np.ones(200), np.repeat(np.arange(10), 20).tolist())
     assert together.high - together.low > 3 * (alone.high - alone.low)
 
 
