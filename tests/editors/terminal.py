@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 30.0
 UNKNOWN = re.compile(
-    rb"\x1b\[[<>=][0-9;]*[A-Za-z]|\x1b\[[0-9;?]*\$p|\x1b\[[0-9]* q|\x1b[P_].*?\x1b\\", re.DOTALL
+    rb"\x1b\[[<>=][0-9;]*[A-Za-z]|\x1b\[\?[0-9;]*[nu]|\x1b\[[0-9;?]*\$p|\x1b\[[0-9]* q|\x1b[P_].*?\x1b\\",
+    re.DOTALL,
 )
-"""Newer terminals' questions and settings, which pyte would print: ``CSI > u``, ``CSI $ p``, ``DCS``, ``APC``."""
+"""Newer terminals' sequences, which pyte would print: ``CSI > u``, ``CSI $ p``, ``DCS``, ``APC``."""
 PAPER, INK = "14161b", "e0e2ea"
 """Neovim's default colours."""
 
@@ -55,6 +56,7 @@ class Terminal:
             cwd=where,
             env=os.environ | settings | dict(environment),
             start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # some programs open /dev/tty
         )
         os.close(theirs)
         self._ours = ours

@@ -77,7 +77,9 @@ def test_snoozing_and_waking(open_editor: OpenEditor):
 
 
 @pytest.mark.timeout(180)
-def test_training_shows_that_it_goes_on_and_what_became_of_it(home: Path, smollm: Path, open_editor: OpenEditor):
+def test_training_shows_that_it_goes_on_and_what_became_of_it(
+    home: Path, smollm: Path, open_editor: OpenEditor
+):
     """There is nothing to learn from yet; the night says so, as it would say anything else."""
     editor = open_editor(cmd=real(home, smollm))
     editor.open("a.py", "before = \n")
