@@ -41,7 +41,10 @@ def main() -> None:
         path = Path(folder, "lesson.json")
         path.write_text(json.dumps(lesson))
         if options.ablate:
-            publish("training-ablation", [], run_script("training_ablation.py", str(path)), options.to)
+            found = run_script("training_ablation.py", str(path))
+            publish(
+                "training-ablation", compared(found["results"]), {**described(lesson), **found}, options.to
+            )
             return
         arms = {arm: run_script("training_arms.py", arm, str(path)) for arm in options.arms}
     details = {"model": Path(lesson["model"]).name, **described(lesson), "arms": arms}
@@ -138,6 +141,19 @@ def described(lesson: dict[str, Any]) -> dict[str, Any]:
         "prompt_tokens": mean("prompt"),
         "target_tokens": mean("target"),
     }
+
+
+def compared(results: dict[str, dict[str, Any]]) -> list[Figure]:
+    """Return each variant's held-out log-loss, with what it does to generic code."""
+    return [
+        Figure(
+            f"held-out log-loss, {name}",
+            result["held out"]["log_loss"],
+            note=f"exact match {result['held out']['exact_match']:.3f}"
+            + (f"; generic log-loss {result['generic']['log_loss']:.3f}" if "generic" in result else ""),
+        )
+        for name, result in results.items()
+    ]
 
 
 def figures(arms: dict[str, dict[str, Any]]) -> list[Figure]:
