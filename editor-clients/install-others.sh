@@ -25,7 +25,8 @@ cat >"$prefix/bin/emacs" <<WRAPPER
 #!/bin/sh
 export EMACSLOADPATH="$(find "$share/lisp" -type d | tr '\n' ':')" EMACSDATA="$share/etc" EMACSDOC="$share/etc" EMACSPATH="$libexec"
 exec "$loader" --library-path "$libraries" "$root/usr/bin/emacs-nox" --dump-file="$(echo "$libexec"/*.pdmp)" \\
-  --eval '(setq native-comp-enable-subr-trampolines nil native-comp-jit-compilation nil)' $packages "\$@"
+  --eval '(setq native-comp-enable-subr-trampolines nil native-comp-jit-compilation nil)' \\
+  $packages -l lsp-mode-autoloads "\$@"
 WRAPPER
 chmod +x "$prefix/bin/emacs"
 "$prefix/bin/emacs" --batch --eval '(progn (require (quote lsp-inline-completion)) (message "Emacs %s" emacs-version))'

@@ -49,7 +49,8 @@ def open_editor(tmp_path: Path) -> Iterator[OpenEditor]:
     editors: list[Editor] = []
 
     def start(version: str = "0.12", **options: Any) -> Editor:
-        options.setdefault("cmd", scripted(tmp_path, ANSWERS))
+        if "cmd" not in options:
+            options["cmd"] = scripted(tmp_path, ANSWERS)
         editors.append(Editor(version, tmp_path, options))
         return editors[-1]
 

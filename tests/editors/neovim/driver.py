@@ -222,8 +222,13 @@ class Editor:
         _, left = psutil.wait_procs(servers, PATIENCE_S)
         assert not left
 
-    def until(self, holds: Callable[[], bool], instead: Callable[[], Any] = lambda: "") -> None:
-        end = time.monotonic() + PATIENCE_S
+    def until(
+        self,
+        holds: Callable[[], bool],
+        instead: Callable[[], Any] = lambda: "",
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        end = time.monotonic() + patience_s
         while not holds():
             assert time.monotonic() < end, f"Neovim has instead: {instead()!r}"
             time.sleep(0.01)

@@ -95,6 +95,7 @@ def test_training_can_be_cancelled(home: Path, smollm: Path, open_editor: OpenEd
     editor = open_editor(cmd=real(home, smollm))
     editor.open("a.py", "before = \n")
     editor.command("Nightschool train")
+    editor.until(lambda: "%" in editor.lua("return require('nightschool').statusline()"))
     editor.command("Nightschool train cancel")
     editor.until(lambda: "trains" not in editor.lua("return require('nightschool').statusline()"))
     assert not any("learned" in each for each in editor.notified)

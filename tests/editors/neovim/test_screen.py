@@ -127,7 +127,7 @@ def test_the_default_model_completes_on_the_screen(home: Path, qwen: Path, tmp_p
 def test_a_small_model_completes_in_the_older_editor(home: Path, smollm: Path, open_editor: OpenEditor):
     editor = open_editor("0.11", cmd=real(home, smollm))
     editor.open("small.py", "def add(a, b):\n    return \n\n\nprint(add(1, 2))\n")
-    editor.until(lambda: editor.ghost is not None, lambda: editor.notified)
+    editor.until(lambda: editor.ghost is not None, lambda: editor.notified, patience_s=60)
     ghost = editor.ghost
     editor.press("<Tab>")
     editor.has(f"return {ghost}")

@@ -29,7 +29,7 @@ def configuration(language: str, directory: Path) -> str:
     """Return the page's first block in ``language``, with a scripted server's command for ``nightschool``."""
     (block,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)[:1]
     (command,) = scripted(directory, ANSWERS)
-    return block.replace('"nightschool"', f'"{command}"')
+    return re.sub(r'(command = |\()"nightschool"', rf'\g<1>"{command}"', block)
 
 
 def project(directory: Path) -> Path:

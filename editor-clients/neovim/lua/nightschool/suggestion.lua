@@ -312,7 +312,7 @@ end
 function H.by_hand(then_)
   local buf = vim.api.nvim_get_current_buf()
   local client = require('nightschool.server').client(buf)
-  if not client or not H.inserting() then
+  if not client or not H.inserting() or vim.b[buf].nightschool_enabled == false then
     return false
   end
   H.ask(client, buf, INVOKED, H.here(buf), then_)
