@@ -23,6 +23,8 @@ class Limits:
     """So much less exact match on the generic set than the reference's."""
     generic_loss: float = 0.05
     """So many nats per token more on the generic set than the reference's."""
+    generic_saved: float = 0.5
+    """So many net saved characters per answer less on the generic set than the reference's."""
     silence: float = 0.1
     """So much larger a share of empty answers on the generic set than serving's."""
     length: float = 1.5
@@ -102,6 +104,11 @@ def _forgotten(generic: PaperResult, reference: Arm, limits: Limits) -> list[str
         found.append(
             f"forgets: log-loss on generic code is {candidate.log_loss:.3f} against the {name}'s "
             f"{other.log_loss:.3f} (limit +{limits.generic_loss:g})"
+        )
+    if candidate.net_saved < other.net_saved - limits.generic_saved:
+        found.append(
+            f"forgets: {candidate.net_saved:.2f} net characters saved per answer on generic code against the "
+            f"{name}'s {other.net_saved:.2f} (limit -{limits.generic_saved:g})"
         )
     return found
 

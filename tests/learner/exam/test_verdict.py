@@ -98,6 +98,7 @@ def test_who_is_not_better_is_refused(outcomes: Mapping[Arm, Pupil], words: list
             with_candidate(SAME, exact=29),
             "forgets: exact match on generic code is 1.7 points below the primer's 50.0",
         ),
+        (with_candidate(SAME, net_saved=4), "forgets: 4.00 net characters saved per answer on generic code"),
         (with_candidate(SAME, log_loss=8.6), "forgets: log-loss on generic code is 1.0"),
         (
             with_candidate(SAME, silent=7),
