@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyte.screens import Char
 
 PATIENCE_S = 30.0
+GOODBYE_S = 5.0
 UNKNOWN = re.compile(
     rb"\x1b\[[<>=][0-9;]*[A-Za-z]|\x1b\[\?[0-9;]*[nu]|\x1b\[[0-9;?]*\$p|\x1b\[[0-9]* q|\x1b[P_].*?\x1b\\",
     re.DOTALL,
@@ -102,9 +103,9 @@ class Terminal:
             time.sleep(0.02)
 
     def close(self) -> None:
-        """Wait until the program has ended, killing it if it does not."""
+        """Wait a while for the program to end, and kill it if it does not."""
         try:
-            self._process.wait(PATIENCE_S)
+            self._process.wait(GOODBYE_S)
         finally:
             self._process.kill()
             self._process.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,7 +39,6 @@ def editor(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
     editor = Editor(version, directory, {"cmd": scripted(directory, ANSWERS)})
     yield editor
     editor.quit()
-    gc.collect()
 
 
 @pytest.fixture
@@ -57,4 +55,3 @@ def open_editor(tmp_path: Path) -> Iterator[OpenEditor]:
     yield start
     for each in editors:
         each.quit()
-    gc.collect()

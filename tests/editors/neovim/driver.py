@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -219,6 +220,9 @@ class Editor:
         self._nvim.command("qa!", async_=True)
         self._process.wait(PATIENCE_S)
         self._nvim.close()
+        # pynvim leaves its transports to the garbage collector, which complains: now, while that is expected.
+        del self._nvim
+        gc.collect()
         _, left = psutil.wait_procs(servers, PATIENCE_S)
         assert not left
 

@@ -187,5 +187,5 @@ def test_a_missing_model_is_told_of_once(open_editor: OpenEditor, tmp_path: Path
     status = editor.lua("return require('nightschool').status()")
     assert status["state"] == "error"
     assert status["message"].startswith("no model at ")
-    assert status["remedy"].endswith("model get")
+    assert status["remedy"].startswith("nightschool model get")
     assert editor.lua("return require('nightschool').statusline()") == "Nightschool !"

@@ -8,8 +8,8 @@ local M, H = {}, {}
 
 local TOKEN = 'nightschool-train'
 
---- Whether one that was asked for here is going on.
-local is_on = false
+--- Whether one that was asked for here is going on, and whether its end was asked for too.
+local is_on, is_cancelled = false, false
 
 vim.api.nvim_create_autocmd('LspProgress', {
   group = vim.api.nvim_create_augroup('nightschool.night', {}),
@@ -26,9 +26,9 @@ function M.train()
   if is_on then
     return notify.info('training goes on; :Nightschool train cancel ends it')
   end
-  is_on = true
+  is_on, is_cancelled = true, false
   status.train('trains')
-  server.execute('nightschool.train', {}, H.ended, { token = TOKEN, on_failure = H.ended })
+  server.execute('nightschool.train', {}, M.ended, { token = TOKEN, on_failure = M.ended })
 end
 
 --- End the night that goes on, with nothing changed.
@@ -38,11 +38,13 @@ function M.cancel()
   end
   local client = server.any_client()
   if client then
+    is_cancelled = true
     client:notify('window/workDoneProgress/cancel', { token = TOKEN })
   end
 end
 
-function H.ended()
+--- It is over, or nothing more will be heard of it.
+function M.ended()
   is_on = false
   status.train(nil)
 end
@@ -50,7 +52,11 @@ end
 ---@param value { kind: string, message?: string, percentage?: integer }
 function H.on_progress(value)
   if value.kind == 'end' then
-    return
+    -- Neovim keeps the answer to a cancelled request to itself.
+    if is_cancelled then
+      notify.info(value.message)
+    end
+    return M.ended()
   end
   local percent = value.percentage and (' %d %%'):format(value.percentage) or ''
   status.train('trains' .. percent .. (value.message and ' (' .. value.message .. ')' or ''))

@@ -271,6 +271,7 @@ function H.on_exit(code, signal)
   local was_ready, was_wanted = H.is_ready, H.is_wanted
   H.is_ready = false
   require('nightschool.suggestion').clear()
+  require('nightschool.night').ended()
   if H.is_restarting then
     H.is_restarting = false
     return M.enable()
