@@ -100,8 +100,10 @@ def typings(files: Sequence[tuple[str, str]], keys: int, seed: int) -> list[Typi
     ]
 
 
-def cursors(files: Sequence[tuple[str, str]], count: int, seed: int) -> list[Cursor]:
-    """Return ``count`` cursors at line starts and in mid-line (by turns), spread evenly over the files.
+def cursors(
+    files: Sequence[tuple[str, str]], count: int, seed: int, kinds: Sequence[str] = (LINE_START, MID_LINE)
+) -> list[Cursor]:
+    """Return ``count`` cursors of these kinds (by turns), spread evenly over the files.
 
     They come file by file from top to bottom, so that an engine may keep what it has evaluated.
     """
@@ -113,7 +115,7 @@ def cursors(files: Sequence[tuple[str, str]], count: int, seed: int) -> list[Cur
         places = [n for n in range(len(rows) // 10, len(rows)) if _is_code(rows[n])]
         chosen = sorted(draw.sample(places, min(wanted, len(places))))
         for number, line in enumerate(chosen):
-            column = _column(rows[line], (LINE_START, MID_LINE)[number % 2], draw)
+            column = _column(rows[line], kinds[number % len(kinds)], draw)
             found.append(Cursor(name, line, column, rows[line][column:], kind_of(rows[line], column)))
     return found
 

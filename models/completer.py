@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from models.adapters import free_adapter, load_adapter
 from models.decode import Decoder
 from models.engine import Completion, EngineError, Purpose, Timings
-from models.prompt import encode, encode_target
+from models.prompt import encode, encode_target, healed
 from models.warm import Warm
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Completer:
                 self._evaluate(place)
             else:
                 self._trigger(place)
-                first = self._decoder.best(self._context.logits(), request.candidates)
+                first = self._decoder.best(self._context.logits(), request.candidates, prompt.heal)
                 first_at = time.perf_counter()
                 self._note_rate(place.evaluated, first_at - received_at)
                 candidates = self._decoder.candidates(place, request, first)
@@ -134,14 +134,17 @@ class Completer:
     def _choose(self, request: Request) -> tuple[Encoded, bool]:
         """Return the prompt to continue, and whether it is the request's near one."""
         limit = self._limit(request.max_tokens)
-        prompt = encode(request.prompt, self._model.vocabulary, limit)
+        prompt = self._encoded(request.prompt, limit)
         if request.near is None or request.purpose is Purpose.WARM:
             return prompt, False
         missing = self._warm.missing(prompt)
         if missing <= _PATIENCE_S * self._rate:
             return prompt, False
-        near = encode(request.near, self._model.vocabulary, limit)
+        near = self._encoded(request.near, limit)
         return (near, True) if self._warm.missing(near) < missing else (prompt, False)
+
+    def _encoded(self, prompt: Prompt, limit: int) -> Encoded:
+        return healed(encode(prompt, self._model.vocabulary, limit), self._model.vocabulary)
 
     def _note_rate(self, tokens: int, seconds: float) -> None:
         if tokens >= _TELLING:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TAB = 8
 """Columns between tab stops, in an indentation."""
+_LIKELY = 1000
+"""Among so many of the likeliest tokens is looked for those that agree with what is known already."""
 
 
 class Choice(NamedTuple):
@@ -35,17 +37,20 @@ class Stopper:
     non-blank line.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, known: int = 0) -> None:
+        """``known`` is how many of the first bytes stand before the cursor already."""
         self.text = ""
         self.reason = ""
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._stop, self._indent = request.stop, request.indent
+        self._known = known
         lines = request.prompt.suffix.splitlines()
         self._resumes = next((line.rstrip() for line in lines if line.strip()), None)
 
     def feed(self, piece: bytes) -> bool:
         """Take the next token's bytes; return True once the completion has ended."""
-        self.text += self._decode(piece)
+        self.text += self._decode(piece[self._known :])
+        self._known = max(0, self._known - len(piece))
         if "\n" in self.text:
             self._look()
         return bool(self.reason)
@@ -85,8 +90,13 @@ class Decoder:
         self._context, self._vocabulary, self._warm = context, vocabulary, warm
         self._scratch = np.empty(vocabulary.size, np.float32)
 
-    def best(self, logits: NDArray[np.float32], count: int) -> list[Choice]:
-        """Return the ``count`` most likely tokens, best first, with natural log-probabilities."""
+    def best(self, logits: NDArray[np.float32], count: int, known: bytes = b"") -> list[Choice]:
+        """Return the ``count`` most likely tokens, best first, with natural log-probabilities.
+
+        Where the text is ``known`` for some bytes, only tokens count that agree with it: at least one.
+        """
+        if known:
+            return self._agreeing(logits, known)[:count]
         if count == 1:
             top = [int(logits.argmax())]
         else:
@@ -94,6 +104,23 @@ class Decoder:
             top = [int(token) for token in some[np.argsort(-logits[some])]]
         total = self._log_total(logits)
         return [Choice(token, float(logits[token]) - total) for token in top]
+
+    def _agreeing(self, logits: NDArray[np.float32], known: bytes) -> list[Choice]:
+        """Return the likely tokens that ``known`` begins with or that begin with it, best first.
+
+        Their probabilities are those among each other. Where no likely token agrees, it is the one that the
+        tokenizer would take.
+        """
+        size = min(_LIKELY, len(logits))
+        likely = np.argpartition(logits, -size)[-size:]
+        pieces = ((int(token), self._vocabulary.piece(int(token))) for token in likely)
+        tokens = [token for token, piece in pieces if piece and _agree(piece, known)]
+        if not tokens:
+            return [Choice(self._vocabulary.tokenize(known.decode())[0], 0.0)]
+        tokens.sort(key=lambda token: -logits[token])
+        highest = logits[tokens[0]]
+        total = float(highest) + math.log(float(np.exp(logits[tokens] - highest).sum()))
+        return [Choice(token, float(logits[token]) - total) for token in tokens]
 
     def candidates(self, place: Place, request: Request, first: list[Choice]) -> list[Candidate]:
         """Continue each of ``first`` greedily; leave out repetitions and empty seconds."""
@@ -129,14 +156,17 @@ class Decoder:
         live = place.slot.live
         position = place.position + len(place.pending) + 1
         self._context.remove(live, position)
-        stopper = Stopper(request)
+        known = place.prompt.heal
+        stopper = Stopper(request, len(known))
         logprobs: list[float] = []
         while True:
             logprobs.append(choice.logprob)
             if self._vocabulary.is_end(choice.token):
                 reason = "end"
                 break
-            if stopper.feed(self._vocabulary.piece(choice.token)):
+            piece = self._vocabulary.piece(choice.token)
+            known = known[len(piece) :]
+            if stopper.feed(piece):
                 reason = stopper.reason
                 break
             if len(logprobs) >= request.max_tokens:
@@ -144,5 +174,9 @@ class Decoder:
                 break
             self._warm.decode(place.slot, [choice.token], position, logits=True)
             position += 1
-            choice = self.best(self._context.logits(), 1)[0]
+            choice = self.best(self._context.logits(), 1, known)[0]
         return Candidate(stopper.text, tuple(logprobs), reason)
+
+
+def _agree(piece: bytes, known: bytes) -> bool:
+    return piece.startswith(known) or known.startswith(piece)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Protocol
+
+_LETTERS_AT_END = re.compile(rb"[A-Za-z]+\Z")
+_LONGEST_HEALED = 32
+"""Bytes; what is longer is no word."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ class Encoded:
     """The token whose logits are the completion's first token's; an adapter acts from here on."""
     layout: str
     """The layout's name and version: ``psm-1``, ``psm-path-inside-1`` (StarCoder2's order) or ``ltr-1``."""
+    heal: bytes = b""
+    """What the prefix had after its last token here; the completion's first tokens begin with it."""
 
     @property
     def size(self) -> int:
@@ -93,6 +100,29 @@ def encode(prompt: Prompt, tokenizer: Tokenizer, limit: int) -> Encoded:
     if sentinels is None:
         return _left_to_right(prompt, tokenizer, limit)
     return _fill_in_the_middle(prompt, tokenizer, sentinels, limit)
+
+
+def healed(encoded: Encoded, tokenizer: Tokenizer) -> Encoded:
+    """Return the prompt without the tokens that hold the letters before the cursor, which go into ``heal``.
+
+    A word that has only begun is split otherwise than the whole word (``ret u`` and not ``return``), and
+    models have seldom seen it so; generating it again from its beginning lets them write the token they
+    know (token healing, as in the guidance library). It also keeps the prompt the same from one letter to
+    the next.
+    """
+    opens_suffix = [] if encoded.layout.startswith("ltr") else encoded.before[-1:]
+    tokens = encoded.before[:-1] if opens_suffix else [*encoded.before, encoded.trigger]
+    heal = b""
+    while len(tokens) > 1 and _LETTERS_AT_END.search(piece := tokenizer.piece(tokens[-1])):
+        if heal and not heal[:1].isalpha():
+            break  # the letters began within the token that was removed last
+        heal = piece + heal
+        tokens.pop()
+    if not heal.isascii() or len(heal) > _LONGEST_HEALED:
+        return encoded
+    if opens_suffix:
+        return replace(encoded, before=[*tokens, *opens_suffix], heal=heal)
+    return replace(encoded, before=tokens[:-1], trigger=tokens[-1], heal=heal)
 
 
 def encode_target(text: str, tokenizer: Tokenizer, *, ends: bool) -> list[int]:
