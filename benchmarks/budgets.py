@@ -26,9 +26,9 @@ from quality import complete, distinct_files, lines_of_files, opened
 from report import RESULTS, SCRATCH, Figure, append_row, publish, read_rows
 
 from learner.privacy import PrivacyFilter
+from learner.window import NEAR, Budget
 from lsp_server.context import Context
 from lsp_server.documents import Workspace
-from learner.window import NEAR, Budget
 from models.engine import EngineOptions
 from models.supervisor import ChildEngine
 

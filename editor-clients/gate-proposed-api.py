@@ -1,7 +1,7 @@
 """gate-proposed-api.py CODE_SERVER: make code-server refuse proposed API, as the stable product does.
 
-code-server allows it to every extension, so a test that passes there would say nothing of a published one. The
-minified bundles are edited; where a newer version has other names, nothing is found and this fails.
+code-server allows it to every extension, so a test that passes there would say nothing of a published one.
+The minified bundles are edited; where a newer version has other names, nothing is found and this fails.
 """
 
 import re
@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 ALLOWS_ALL = r"function {name}\((\w),(\w)\)\{{return!0\}}"
-ASKS_THE_MANIFEST = r"function {name}(\1,\2){{return!!(\1.enabledApiProposals&&\1.enabledApiProposals.includes(\2))}}"
+ASKS_THE_MANIFEST = (
+    r"function {name}(\1,\2){{return!!(\1.enabledApiProposals&&\1.enabledApiProposals.includes(\2))}}"
+)
 HOST = "lib/vscode/out/vs/workbench/api/node/extensionHostProcess.js"
 WORKBENCH = "lib/vscode/out/vs/code/browser/workbench/workbench.js"
 

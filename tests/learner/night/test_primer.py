@@ -240,8 +240,8 @@ def corpus() -> tuple[list[Project], dict[str, list[Code]]]:
         replace(WHEEL, name="other", language="go"),
     ]
     return projects, {
-        "large": [Code(f"a/{number}.py", lines) for number in range(100)],
-        "small": [Code(f"b/{number}.py", lines) for number in range(10)],
+        "large": [Code(f"a/{number}.py", list(lines)) for number in range(100)],
+        "small": [Code(f"b/{number}.py", list(lines)) for number in range(10)],
         "other": [Code(f"c/{number}.go", go) for number in range(20)],
     }
 
