@@ -88,7 +88,7 @@ def read_current(path: Path) -> Current:
         return Current()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CurrentError(
-            f"{path} does not say which adapter serves ({type(error).__name__}: {error}); "
+            f"{path} does not say which adapter serves ({type(error).__name__}); "
             "choose one: nightschool adapters use ID, or: nightschool adapters use primer"
         ) from None
 

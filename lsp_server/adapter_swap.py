@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from learner.current import PRIMER
+from learner.current import PRIMER, CurrentError, read_current
 from learner.registry import AdapterError, Registry
 from models.checksum import sha256_of
 from models.engine import EngineError, EngineState
@@ -143,6 +143,12 @@ class AdapterSwap:
             base = sha256_of(model)
         except OSError:
             return None
+        try:
+            read_current(registry.current)
+        except CurrentError as error:
+            if self._look is not None and self._look.base == base:
+                # Perhaps it is being edited by hand: what serves serves on.
+                return replace(self._look, seal=seal, problems=(str(error),))
         problems: list[str] = []
         adapter = Registry(self._home, problems.append).serving(base)
         if adapter is not None:

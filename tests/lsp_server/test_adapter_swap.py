@@ -125,7 +125,7 @@ async def test_an_idle_server_notices_by_itself(
 ) -> None:
     adapter = add_adapter(registry, 1)
     await client.initialize()
-    await client.texts(0, 0)
+    await follow(client)
     async with asyncio.timeout(5):
         while not engine.asked_for:
             # Again and again: the watcher may begin after the first change.
@@ -197,7 +197,7 @@ async def test_a_damaged_adapter_is_not_even_loaded(
     good, bad = add_adapter(registry, 1), add_adapter(registry, 2)
     registry.promote(good.id)
     await client.initialize()
-    await client.texts(0, 0)
+    await follow(client)
     await follow(client)
     registry.promote(bad.id)
     bad.path.write_bytes(b"GGUF and something else")
@@ -216,7 +216,7 @@ async def test_a_damaged_adapter_at_the_start_leaves_the_primer(
     registry.promote(bad.id)
     bad.path.write_bytes(b"")
     await client.initialize()
-    await client.texts(0, 0)
+    await follow(client)
     await follow(client)
     assert engine.asked_for == [registry.find("primer", BASE).path]
 
@@ -229,7 +229,7 @@ async def test_a_refused_adapter_at_the_start_leaves_the_primer(
     engine.refused.add(bad.path)
     registry.promote(bad.id)
     await client.initialize()
-    await client.texts(0, 0)
+    await follow(client)
     await follow(client)
     await follow(client)
     assert engine.asked_for == [bad.path, registry.find("primer", BASE).path]
@@ -244,7 +244,7 @@ async def test_an_adapter_of_another_base_never_serves(
     content["serving"][BASE] = content["serving"].pop("c" * 64)
     registry.current.write_text(json.dumps(content))
     await client.initialize()
-    await client.texts(0, 0)
+    await follow(client)
     await follow(client)
     assert engine.asked_for == []
     (warning,) = warnings(client)
@@ -256,7 +256,7 @@ async def test_an_engine_that_dies_while_loading_is_asked_once_more(
 ) -> None:
     adapter = add_adapter(registry, 1)
     await client.initialize()
-    await client.texts(0, 0)
+    await follow(client)
     engine.refused.add(adapter.path)
     engine.say(EngineState.STARTING)
     registry.promote(adapter.id)
@@ -272,7 +272,7 @@ async def test_another_model_gets_its_own_adapter(
     mine = add_adapter(registry, 1)
     registry.promote(mine.id)
     await client.initialize()
-    await client.texts(0, 0)
+    await follow(client)
     await follow(client)
     change_model(home)
     await follow(client)
@@ -284,7 +284,7 @@ async def test_another_model_gets_its_own_adapter(
 async def test_off_takes_the_adapter_off(client: Client, engine: FakeEngine, registry: Registry) -> None:
     registry.promote(add_adapter(registry, 1).id)
     await client.initialize()
-    await client.texts(0, 0)
+    await follow(client)
     registry.promote(None, BASE)
     await follow(client)
     assert engine.adapter is None
@@ -298,7 +298,7 @@ async def test_a_rollback_serves_what_served_before(
     registry.promote(one.id)
     registry.promote(two.id)
     await client.initialize()
-    await client.texts(0, 0)
+    await follow(client)
     assert await client.command("nightschool.rollback") == {"adapter": one.id, "replaced": two.id}
     await follow(client)
     assert engine.adapter == one.path
@@ -317,15 +317,20 @@ async def test_without_a_model_nothing_is_rolled_back(client: Client) -> None:
     assert (await client.answer(asked))["error"]["message"] == "no model is in use"
 
 
-async def test_a_choice_that_is_damaged_while_serving_is_told_once(
+async def test_a_choice_that_is_damaged_while_serving_is_told_once_and_changes_nothing(
     client: Client, engine: FakeEngine, registry: Registry
 ) -> None:
-    registry.promote(add_adapter(registry, 1).id)
+    one, two = add_adapter(registry, 1), add_adapter(registry, 2)
+    registry.promote(one.id)
     await client.initialize()
-    await client.texts(0, 0)
-    registry.current.write_text("{")
     await follow(client)
+    for content in ("", "{", "null"):
+        registry.current.write_text(content)
+        await follow(client)
+    (warning,) = {each.partition(" (")[0] for each in warnings(client)}
+    assert warning.endswith("current does not say which adapter serves")
+    assert len(warnings(client)) <= 2, "one for each kind of damage"
+    assert engine.asked_for == [one.path]
+    registry.promote(two.id)
     await follow(client)
-    (warning,) = warnings(client)
-    assert "does not say which adapter serves" in warning
-    assert engine.adapter is None
+    assert engine.adapter == two.path
