@@ -8,14 +8,14 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 export NIGHTSCHOOL_HOME ?= $(CURDIR)/.nightschool
 
-.PHONY: demo test check bench models nvim lua editors pictures vscode vsix
+.PHONY: demo test check bench models nvim lua editors pictures vscode vsix scheduler
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
 	$(BIN)/nightschool model get qwen2.5-coder-1.5b || [ $$? -eq 3 ]  # 3: already here
 	$(BIN)/nightschool demo
 
-test: models check nvim lua editors vscode vsix
+test: models check nvim lua editors vscode vsix scheduler
 	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" $(BIN)/pytest
 
 check: $(INSTALLED)
@@ -41,6 +41,11 @@ nvim: .bench/nvim/bin/nvim .bench/nvim-0.11/bin/nvim
 
 .bench/nvim-0.11/bin/nvim:
 	editor-clients/install-nvim-0.11.sh .bench/nvim-0.11
+
+# The tests' schedulers: systemd's own checks, and cron.
+scheduler:
+	command -v systemd-analyze >/dev/null && command -v crontab >/dev/null || \
+		{ $(AS_ROOT) apt-get update --quiet && $(AS_ROOT) apt-get install --yes systemd cron; }
 
 # Helix and Emacs, which need no client of ours.
 editors: .bench/editors/bin/emacs
