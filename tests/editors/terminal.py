@@ -96,10 +96,15 @@ class Terminal:
         """Row and column from 0."""
         return self.screen.cursor.y, self.screen.cursor.x
 
-    def until(self, holds: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE_S
+    def until(self, holds: Callable[[], bool], again: str = "") -> None:
+        """Wait until the screen is as wanted, pressing ``again`` each second."""
+        began = pressed = time.monotonic()
         while not holds():
-            assert time.monotonic() < end, "the screen has instead:\n" + "\n".join(self.lines())
+            now = time.monotonic()
+            assert now < began + PATIENCE_S, "the screen has instead:\n" + "\n".join(self.lines())
+            if again and now > pressed + 1:
+                self.press(again)
+                pressed = now
             time.sleep(0.02)
 
     def close(self) -> None:

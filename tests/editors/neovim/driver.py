@@ -120,9 +120,18 @@ class Editor:
             arguments, stdin=silent, stdout=silent, stderr=silent, env=environment, cwd=self.project
         )
         self.until(socket.exists)
-        self._nvim = pynvim.attach("socket", path=str(socket))
+        self._nvim = self._attach(str(socket))
         self.lua("vim.notify = function(text) _G.notified = vim.list_extend(_G.notified or {}, { text }) end")
         self.lua(SET_UP, str(PLUGIN), {"keymap": KEYS, "settings": {"debounce": 0}} | dict(options))
+
+    def _attach(self, socket: str) -> pynvim.Nvim:
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return pynvim.attach("socket", path=socket)
+            except ConnectionRefusedError:  # its file is there a moment before Neovim listens
+                assert time.monotonic() < end
+                time.sleep(0.01)
 
     def lua(self, code: str, *arguments: Any) -> Any:
         return self._nvim.exec_lua(code, *arguments)
