@@ -71,13 +71,13 @@ def _from_git(root: Path, paths: list[Path], now: float) -> list[Changed]:
     """Return the files with the times of their commits; those that differ from the index with their own."""
     since = now - DAYS * 86400
     history = _git(
-        root, "log", f"--since={int(since)}", "--no-color", "--no-merges", "--relative", "--no-ext-diff",
-        "--no-textconv", "-p", "-U0", "--src-prefix=a/", "--dst-prefix=b/", f"--format={_COMMIT}%ct",
+        root, "log", f"--since={int(since)}", "--no-color", "--no-merges", "--relative", "--no-textconv",
+        "-p", "-U0", "--src-prefix=a/", "--dst-prefix=b/", f"--format={_COMMIT}%ct",
     )  # fmt: skip
     if history is None:
         return [Changed(path, _modified(path)) for path in dict.fromkeys(paths)]
     changed = _read_history(root, history)
-    edited = _git(root, "diff-files", "-z", "--name-only", "--relative", "--no-ext-diff") or ""
+    edited = _git(root, "diff-files", "-z", "--name-only", "--relative") or ""
     others = _git(root, "ls-files", "-z", "--others", "--exclude-standard") or ""
     for path in {root / name for name in (edited + others).split("\0") if name}:
         known = changed.setdefault(path, Changed(path, 0.0))

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from learner.languages import PAIRS, lex, opens_block, syntax_of
-from learner.place import WIDTH, indent_of, place_at, stop_for
+from learner.place import indent_of, place_at, stop_for
 from models.decode import Stopper
 from models.engine import Request, Stop
 from models.prompt import Prompt
@@ -291,7 +291,7 @@ class _Text:
     def _taken_out(
         self, kind: Kind, row: int, column: int, end: tuple[int, int], outer: int | None = None
     ) -> Cursor | None:
-        """Return the cursor from which all up to ``end`` is taken out, if the engine would stop there."""
+        """Return the cursor from which all up to ``end`` is taken out."""
         removed = self._between((row, column), end).rstrip()
         target = first_lines(removed)
         if not _is_enough(target) or len(target) > MOST_CHARS:
@@ -303,9 +303,6 @@ class _Text:
         else:
             stop, indent = Stop.BLOCK, outer
         if stop is Stop.LINE and "\n" in target:
-            return None
-        suffix = "".join([rest[row][column : column + WIDTH], *rest[row + 1 : row + 40]])
-        if until_stop(target, suffix, stop, indent) != target:
             return None
         return Cursor(kind, row, column, end, target, target == removed, stop, indent)
 
