@@ -45,11 +45,17 @@ class _Look:
 class AdapterSwap:
     """Swaps adapters between two requests; :meth:`follow` is called whenever the files may have changed."""
 
-    def __init__(self, home: Home, reporter: Reporter, on_swapped: Callable[[], None]) -> None:
-        """``on_swapped`` is called when another adapter serves than before."""
+    def __init__(
+        self,
+        home: Home,
+        reporter: Reporter,
+        on_swapping: Callable[[], None],
+        on_swapped: Callable[[], None],
+    ) -> None:
+        """``on_swapping`` is called before the engine is told, ``on_swapped`` when another adapter serves."""
         self._home = home
         self._reporter = reporter
-        self._on_swapped = on_swapped
+        self._on_swapping, self._on_swapped = on_swapping, on_swapped
         self._look: _Look | None = None
         self._engine: Engine | None = None
         self._bringing: tuple[Adapter | None] | None = None
@@ -99,6 +105,7 @@ class AdapterSwap:
             return
         if adapter is not None and self._refused.get(adapter.path, 0) >= TRIES:
             return
+        self._on_swapping()
         self._bringing = (adapter,)
         self._task = asyncio.create_task(self._swap(engine, adapter), name="adapter swap")
 

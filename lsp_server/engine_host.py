@@ -55,19 +55,21 @@ class EngineHost:
         named: str | None,
         make_engine: EngineMaker,
         reporter: Reporter,
+        on_swapping: Callable[[], None],
         on_swapped: Callable[[], None],
     ) -> None:
         """Prepare; nothing runs before :meth:`follow`.
 
         Args:
             named: the command line's model; it goes before the settings' and the home's choice.
-            on_swapped: called when another adapter serves than before.
+            on_swapping: called before the engine is told to serve with another adapter.
+            on_swapped: called when it does.
         """
         self._home = home
         self._named = named
         self._make_engine = make_engine
         self._reporter = reporter
-        self._swap = AdapterSwap(home, reporter, on_swapped)
+        self._swap = AdapterSwap(home, reporter, on_swapping, on_swapped)
         self._running: _Wanted | None = None
         self._turn = asyncio.Lock()
         self._looked = asyncio.Event()

@@ -60,7 +60,7 @@ class Idle:
         if self._prefetching and self._prefetching.key == following.key:
             return
         if following.key not in self._recent:
-            self._stop_prefetching()
+            self.stop_prefetching()
             self._begin(following, PAUSE_S)
 
     def catch_up(self, scene: Scene) -> None:
@@ -82,13 +82,14 @@ class Idle:
         if prefetching and prefetching.key == key and prefetching.has_begun:
             await asyncio.wait({prefetching.task})
         else:
-            self._stop_prefetching()
+            self.stop_prefetching()
 
     def stop(self) -> None:
-        self._stop_prefetching()
+        self.stop_prefetching()
         self._stop_warming()
 
-    def _stop_prefetching(self) -> None:
+    def stop_prefetching(self) -> None:
+        """Stop what nobody has asked for yet."""
         if self._prefetching is not None:
             self._prefetching.task.cancel()
             self._prefetching = None

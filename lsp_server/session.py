@@ -86,9 +86,15 @@ class Session:
         self._debounce = Debounce(outside.clock)
         self._context = Context(workspace, self._privacy, outside.home.index, settings.context)
         self._outcomes = Outcomes(outside.record, outside.clock, outside.now)
-        # What the adapter before has predicted goes; an offer is recorded as of the one that made it anyhow.
+        # What the adapter before has predicted goes, and what it still would; an offer is recorded as of
+        # the one that made it anyhow.
         self._host = EngineHost(
-            outside.home, outside.model, outside.make_engine, reporter, self._recent.drop_answers
+            outside.home,
+            outside.model,
+            outside.make_engine,
+            reporter,
+            on_swapping=lambda: self._idle.stop_prefetching(),
+            on_swapped=self._recent.drop_answers,
         )
         self._home = outside.home
         self._live = LiveCheck(outside.home, reporter, outside.now)
