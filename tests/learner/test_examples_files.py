@@ -221,8 +221,8 @@ def test_nothing_that_a_repository_brings_is_run(repository: Repository, tmp_pat
                  "diff.external", "core.fsmonitor", "core.pager", "gpg.program"):  # fmt: skip
         repository.git("config", name, str(evil))
     repository.git("config", "log.showSignature", "true")
-    signature = "\\n[GNUPG:] SIG_CREATED D\\n"
-    evil.write_text(f"#!/bin/sh\ntouch '{mark}'\ncat\nprintf '{signature}' >&2\n", "utf-8")
+    sign = "echo '-----BEGIN PGP SIGNATURE-----'\nprintf '\\n[GNUPG:] SIG_CREATED D\\n' >&2\n"
+    evil.write_text(f"#!/bin/sh\ntouch '{mark}'\n{sign}", "utf-8")
     repository.git("commit", "-q", "--allow-empty", "-S", "-m", "signed")
     mark.unlink()
     (repository.root / "a.py").write_text(module("a") + "later = 1\n", "utf-8")
