@@ -50,9 +50,10 @@ async def _serve(home: Home, model: str | None, stdin: BinaryIO, stdout: int) ->
     ledger = Ledger.open(home.ledger, on_trouble=on_trouble)
     outside = Surroundings(home, ChildEngine, ledger.record, model, use_privacy=ledger.use_privacy)
     server = Server(connection, outside, reporter)
-    with suppress(NotImplementedError):  # Windows has no such signal to handle
-        # An editor that loses patience terminates its servers: the record is still to be written.
-        loop.add_signal_handler(signal.SIGTERM, server.ended.set)
+    with suppress(NotImplementedError, AttributeError):  # Windows has no such signals to handle
+        # An editor without patience terminates its servers, or hangs up: the record is still to be written.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, server.ended.set)
     try:
         await serve(connection, stdin, server.ended)
     finally:

@@ -111,6 +111,20 @@ def test_when_the_editor_dies_nothing_is_left_behind(start: Start, smollm: Path)
     assert not left
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_server_that_is_told_to_go_writes_its_record_first(
+    start: Start, smollm: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    client = start(smollm, max_tokens=8)
+    editor = client.edit(SOURCE, "calls.py")
+    item, _ = editor.answer(editor.ask())
+    assert item
+    client.process.send_signal(number)
+    client.server.wait(10)
+    with closing(connect_to_read(tmp_path / "home" / "ledger.db")) as ledger:
+        assert ledger.execute("SELECT count(*) FROM offers WHERE declined IS NULL").fetchone() == (1,)
+
+
 @pytest.mark.parametrize(("shuts_down", "code"), [(True, 0), (False, 1)])
 def test_the_exit_code_says_whether_it_was_shut_down(start: Start, shuts_down: bool, code: int) -> None:
     client = start("smollm2-135m", enabled=False)
