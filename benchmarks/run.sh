@@ -23,3 +23,5 @@ bench quality
 bench training
 bench training --ablate
 bench healing
+bench budgets
+bench neovim_client
