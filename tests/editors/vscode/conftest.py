@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 READY_S = 60.0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for the whole session: Playwright's event loop runs in this thread, and other tests have their own."""
     for path, remedy in ((PROGRAM, "make vscode"), (VSIX, "make vsix"), (Path(CHROMIUM), "make vscode")):
         if not Path(path).is_file():
             pytest.fail(f"{path} is missing; run: {remedy}", pytrace=False)
@@ -36,7 +37,7 @@ def fresh_home(folder: Path, models_home: Path) -> Path:
     return home
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def editor(browser: Browser, models_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
     """A workbench with the default model; the tests use a file each."""
     folder = tmp_path_factory.mktemp("vscode")
