@@ -20,7 +20,7 @@ READY_S = 60.0
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Not for the whole session: Playwright's event loop runs in this thread, where other tests have theirs."""
+    """Not for the whole session: Playwright's event loop runs in this thread, where others have theirs."""
     for path, remedy in ((PROGRAM, "make vscode"), (VSIX, "make vsix"), (Path(CHROMIUM), "make vscode")):
         if not Path(path).is_file():
             pytest.fail(f"{path} is missing; run: {remedy}", pytrace=False)
