@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from models.adapters import free_adapter, load_adapter
 from models.decode import Decoder
 from models.engine import Completion, EngineError, Purpose, Timings
-from models.prompt import encode, encode_target, healed
+from models.prompt import LONGEST_HEALED, encode, encode_target, healed
 from models.warm import Warm
 
 if TYPE_CHECKING:
@@ -105,16 +105,19 @@ class Completer:
     def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored:
         """Return how likely ``target`` (and, with ``ends``, the end of the text) is after ``prompt``.
 
+        A word that has begun before the cursor is scored from its beginning, as it is generated.
+
         Raises:
             AbortedError: the abort flag went up; what was evaluated stays warm.
             EngineError: llama.cpp failed, or the two fit no cache.
         """
-        tokens = encode_target(target, self._model.vocabulary, ends=ends)
+        vocabulary = self._model.vocabulary
+        following = len(encode_target(target, vocabulary, ends=ends)) + LONGEST_HEALED
+        encoded = self._encoded(prompt, self._limit(following))
+        tokens = encode_target(encoded.heal.decode() + target, vocabulary, ends=ends)
         try:
             # Fresh: what is compared must not hang on what was carried from an earlier prompt.
-            place = self._warm.open(
-                encode(prompt, self._model.vocabulary, self._limit(len(tokens))), fresh=True
-            )
+            place = self._warm.open(encoded, fresh=True)
             try:
                 self._trigger(place)
                 return self._decoder.score(place, tokens)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 _LETTERS_AT_END = re.compile(rb"[A-Za-z]+\Z")
-_LONGEST_HEALED = 32
+LONGEST_HEALED = 32
 """Bytes; what is longer is no word."""
 
 
@@ -118,7 +118,7 @@ def healed(encoded: Encoded, tokenizer: Tokenizer) -> Encoded:
             break  # the letters began within the token that was removed last
         heal = piece + heal
         tokens.pop()
-    if not heal.isascii() or len(heal) > _LONGEST_HEALED:
+    if not heal.isascii() or len(heal) > LONGEST_HEALED:
         return encoded
     if opens_suffix:
         return replace(encoded, before=[*tokens, *opens_suffix], heal=heal)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from learner.examples import Source
 from learner.night import NightError
-from models.prompt import encode, encode_target
+from models.prompt import encode, encode_target, healed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,9 +86,14 @@ def _encode(example: Example, tokenizer: Tokenizer, options: TrainingOptions) ->
     full = encode(example.prompt, tokenizer, sys.maxsize)
     fits = full.size <= options.prompt_tokens
     prompt = full if fits else encode(example.prompt, tokenizer, options.prompt_tokens)
-    whole = encode_target(example.target, tokenizer, ends=example.ends) if _has_target(example) else []
+    begun, whole = "", []
+    if _has_target(example):
+        # A begun word is generated again, as when serving. A rejected offer alone goes wrong after it.
+        prompt = healed(prompt, tokenizer)
+        begun = prompt.heal.decode()
+        whole = encode_target(begun + example.target, tokenizer, ends=example.ends)
     target = whole[: options.target_tokens]
-    rejected = encode_target(example.rejected, tokenizer, ends=False)
+    rejected = encode_target(begun + example.rejected, tokenizer, ends=False) if example.rejected else []
     wrong = first_divergence(target, rejected)
     if not target and wrong is None:
         return None
