@@ -11,6 +11,7 @@ import subprocess
 import termios
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pyte
@@ -110,7 +111,8 @@ class Terminal:
     def close(self) -> None:
         """Wait a while for the program to end, and kill it if it does not."""
         try:
-            self._process.wait(GOODBYE_S)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(GOODBYE_S)
         finally:
             self._process.kill()
             self._process.wait()
