@@ -25,16 +25,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(mark)
 
 
-@pytest.fixture(scope="session", params=list(PROGRAMS))
+@pytest.fixture(scope="module", params=list(PROGRAMS))
 def version(request: pytest.FixtureRequest) -> str:
     if not PROGRAMS[request.param].is_file():
         pytest.fail(f"{PROGRAMS[request.param]} is missing; run: make nvim", pytrace=False)
     return request.param
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def editor(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
-    """One editor for all tests that leave it as it was; each works in a file of its own."""
+    """One editor for the tests of a module that leave it as it was; each works in a file of its own.
+
+    Not for the session: its noise is expected at the end of these tests alone.
+    """
     directory = tmp_path_factory.mktemp("nvim")
     editor = Editor(version, directory, {"cmd": scripted(directory, ANSWERS)})
     yield editor
