@@ -15,6 +15,7 @@ from learner.give_way import Reason, lower_priority
 from learner.job import JobError, TrainingOptions
 from learner.night_needs import NightFailedError
 from learner.nightly import Night, NightOptions, NothingToLearnError, Verdict
+from learner.phases import PHASES
 from learner.training_process import TrainingStoppedError
 from models.home import Home
 
@@ -27,15 +28,6 @@ if TYPE_CHECKING:
 
 NOTHING_TO_DO = 3
 RESUMES = "the next `nightschool train` goes on from here"
-
-PHASES = {
-    "lesson": "looking for examples",
-    "load": "loading the model",
-    "train": "training",
-    "pause": "paused",
-    "export": "writing the adapter",
-    "exam": "examining",
-}
 
 
 @click.command()

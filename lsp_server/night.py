@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import models
+from learner.phases import PHASES
 from lsp_server.jsonrpc import REQUEST_FAILED, RpcError
 
 if TYPE_CHECKING:
@@ -236,14 +237,6 @@ def _file(ends: ExitStack) -> tuple[int, BinaryIO]:
     return descriptor, reading
 
 
-PHASES = {
-    "lesson": "looking for examples",
-    "load": "loading the model",
-    "train": "training",
-    "pause": "paused",
-    "export": "writing the adapter",
-    "exam": "examining",
-}
 SHARES = {"train": (0, 60), "exam": (60, 100)}
 """Which percentages the phases that count go through."""
 

@@ -271,6 +271,7 @@ class Training:
 def _held_inside(network: Network, make_room: Callable[[], None]) -> Iterator[None]:
     """Call ``make_room`` before every layer: a prompt's evaluation takes too long to wait for its end."""
     hooks = [
+        # torch types what is in a ModuleList as a module or a tensor.
         block.attn_norm.register_forward_pre_hook(lambda *_: make_room())  # type: ignore[union-attr]
         for block in network.blk
     ]
