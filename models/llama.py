@@ -62,23 +62,24 @@ class AbortFlag:
 
 
 class Log:
-    """Keeps llama.cpp's last error lines, which say what its return values do not.
+    """llama.cpp's last error lines, which say what its return values do not.
 
-    Each takes over from the one before.
+    llama.cpp has one log for the whole process, and so every ``Log`` reads the same lines.
     """
 
-    _latest: ClassVar[Log | None] = None
-    """llama.cpp goes on calling it, so that it must outlive whoever made it."""
+    _errors: ClassVar[deque[str]] = deque(maxlen=4)
+    _callback: ClassVar[Any] = None
+    """llama.cpp goes on calling it, so that it must outlive whoever asked for it."""
 
     def __init__(self) -> None:
-        self._errors: deque[str] = deque(maxlen=4)
-        self._callback = llama.llama_log_callback(self._take)
-        llama.llama_log_set(self._callback, ctypes.c_void_p(0))
-        Log._latest = self
+        if Log._callback is None:
+            Log._callback = llama.llama_log_callback(self._keep)
+        llama.llama_log_set(Log._callback, ctypes.c_void_p(0))
 
-    def _take(self, level: int, text: bytes, _: Any) -> None:
+    @staticmethod
+    def _keep(level: int, text: bytes, _: Any) -> None:
         if level == _ERROR_LEVEL:
-            self._errors.append(text.decode("utf-8", "replace").strip())
+            Log._errors.append(text.decode("utf-8", "replace").strip())
 
     def take(self) -> str:
         """Return the error lines since the last call, joined."""
