@@ -23,9 +23,9 @@ from projects import DEVELOPMENT, fetch
 from quality import distinct_files, lines_of_files
 from report import RESULTS, SCRATCH, Figure, append_row, at_least, publish, read_rows
 
+from learner.declined import Declined
 from learner.place import place_at
-from lsp_server.declined import Declined
-from lsp_server.trim import trim
+from learner.trim import trim
 from models.checksum import remembered_sha256
 from models.completer import Completer
 from models.engine import Purpose, Request

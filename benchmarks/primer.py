@@ -26,15 +26,15 @@ from quality import distinct_files, lines_of_files, stands_elsewhere
 from report import RESULTS, SCRATCH, Figure, append_row, at_least, at_most, publish, read_rows
 from rich.console import Console
 
+from learner.declined import Declined
 from learner.distance import kept_chars
 from learner.night.primer.archives import read_members
 from learner.night.primer.fetch import Fetcher, code_archive
 from learner.night.primer.projects import Part, Project, Registry
 from learner.place import place_at, split_lines
 from learner.privacy import PrivacyFilter
+from learner.trim import trim
 from learner.window import NEAR, cursor_prompt, first_line
-from lsp_server.declined import Declined
-from lsp_server.trim import trim
 from models.checksum import sha256_of
 from models.engine import EngineOptions, Purpose, Request
 from models.primers import primer_path

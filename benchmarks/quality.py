@@ -27,12 +27,12 @@ from projects import REPORTING, fetch
 from report import RESULTS, SCRATCH, Figure, append_row, publish, read_rows
 from rich.console import Console
 
+from learner.declined import Declined
 from learner.place import place_at
 from learner.privacy import PrivacyFilter
+from learner.trim import trim
 from lsp_server.context import Context
-from lsp_server.declined import Declined
 from lsp_server.documents import Point, Workspace
-from lsp_server.trim import trim
 from models.engine import EngineOptions, Request
 from models.supervisor import ChildEngine
 

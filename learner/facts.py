@@ -68,7 +68,7 @@ class Offered:
     adapter: str | None
     candidates: tuple[Candidate, ...]
     declined: str | None
-    """A ``lsp_server.declined.Declined`` value, or None where it was offered."""
+    """A ``learner.declined.Declined`` value, or None where it was offered."""
     invoked: bool
     """Asked for by hand rather than by typing."""
     served: Served

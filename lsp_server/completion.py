@@ -9,9 +9,9 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from learner.declined import Declined
 from learner.facts import Served
 from learner.place import in_comment
-from lsp_server.declined import Declined
 from lsp_server.prediction import Scene
 from lsp_server.recent import Found
 from models.engine import EngineError, Purpose, Timings

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learner.place import indent_of
+from learner.retrieval.index import Index
+from learner.retrieval.pieces import Finder, Question, merged
 from learner.window import NEAR, Budget, cursor_prompt
-from lsp_server.index import Index
-from lsp_server.pieces import Finder, Question, merged
 from lsp_server.ring import Ring
 from lsp_server.window import Window
 from models.prompt import Chunk
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from learner.privacy import PrivacyFilter
+    from learner.retrieval.pieces import Piece
     from lsp_server.documents import Change, Document, Point, Workspace
-    from lsp_server.pieces import Piece
     from models.prompt import Prompt
 
 FAR = 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lsp_server.declined import Declined
+from learner.declined import Declined
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from learner.declined import Declined
 from learner.facts import Offered, Served
 from learner.languages import opens_block
 from learner.place import place_at, stop_for
 from learner.registry import id_of_path
-from lsp_server.declined import Declined
+from learner.trim import trim
 from lsp_server.recent import Prediction, key_of
-from lsp_server.trim import trim
 from models.engine import Purpose, Request, Stop
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from learner.retrieval.pieces import Piece
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from lsp_server.documents import Change, Document
 
@@ -18,21 +19,6 @@ FILES = 16
 """Files that are remembered."""
 SPOTS = 2
 """Spots that are remembered in each file."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Consecutive lines of a file."""
-
-    path: Path
-    first: int
-    """The first line's number, from 0."""
-    lines: tuple[str, ...]
-    """With their endings."""
-
-    @property
-    def text(self) -> str:
-        return "".join(self.lines)
 
 
 @dataclass

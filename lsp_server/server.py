@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from learner.declined import Declined
 from lsp_server import __version__
 from lsp_server.completion import Answer, Menu
-from lsp_server.declined import Declined
 from lsp_server.documents import Workspace
 from lsp_server.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, Connection, RpcError, is_left_out
 from lsp_server.night import Night

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from learner.current import OFF
+from learner.declined import Declined
 from learner.facts import Served
 from learner.facts import Session as SessionFact
 from learner.privacy import PrivacyFilter
@@ -20,7 +21,6 @@ from lsp_server import __version__
 from lsp_server.completion import Answer, Ask, Completer
 from lsp_server.context import Context
 from lsp_server.debounce import Debounce
-from lsp_server.declined import Declined
 from lsp_server.documents import Document, Point, Workspace
 from lsp_server.engine_host import EngineHost
 from lsp_server.home_watch import HomeWatch

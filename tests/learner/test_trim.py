@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from learner.declined import Declined
 from learner.place import Place
-from lsp_server.declined import Declined
-from lsp_server.trim import trim
+from learner.trim import trim
 
 
 def place(text: str, language: str = "python") -> Place:

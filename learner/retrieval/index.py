@@ -20,8 +20,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lsp_server.definitions import definitions
-from lsp_server.identifiers import parted
+from learner.retrieval.definitions import definitions
+from learner.retrieval.identifiers import parted
 from models.home import private_directory, private_opener
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsp_server.definitions import LONGEST, Import, definitions, extent, imports, leads_to, used
+from learner.retrieval.definitions import LONGEST, Import, definitions, extent, imports, leads_to, used
 
 
 @pytest.mark.parametrize(

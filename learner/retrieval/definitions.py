@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learner.place import indent_of
-from lsp_server.identifiers import names
+from learner.retrieval.identifiers import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from learner.declined import Declined
 from learner.languages import PAIRS, lex, unclosed_after
 from learner.place import indent_of, stop_for
-from lsp_server.declined import Declined
 from models.engine import Stop
 
 if TYPE_CHECKING:

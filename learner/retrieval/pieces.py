@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lsp_server.definitions import extent, imports, leads_to, used
-from lsp_server.identifiers import most_telling, similarity
-from lsp_server.index import ROWS, read_source
-from lsp_server.ring import Piece
+from learner.retrieval.definitions import extent, imports, leads_to, used
+from learner.retrieval.identifiers import most_telling, similarity
+from learner.retrieval.index import ROWS, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from learner.privacy import PrivacyFilter
+    from learner.retrieval.index import Hit, Index
     from learner.window import Budget
-    from lsp_server.index import Hit, Index
 
 NEAR = 10
 """Lines before the cursor that a search goes by."""
@@ -30,6 +29,21 @@ COPY = 0.5
 """Share of common lines from which two pieces are one, or a piece says nothing new."""
 HEAD = 300
 """Lines at a file's start that may import."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Consecutive lines of a file."""
+
+    path: Path
+    first: int
+    """The first line's number, from 0."""
+    lines: tuple[str, ...]
+    """With their endings."""
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines)
 
 
 @dataclass(frozen=True)

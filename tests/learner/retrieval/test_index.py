@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from learner.privacy import PrivacyFilter
-from lsp_server.index import MOST_BYTES, ROWS, Index, nearest_first
+from learner.retrieval.index import MOST_BYTES, ROWS, Index, nearest_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -206,8 +206,8 @@ def test_the_writer_lets_others_run_after_each_piece(
 ) -> None:
     """However long a piece takes: here each takes longer than a slice of time may be."""
     pauses: list[float] = []
-    monkeypatch.setattr("lsp_server.index.SLICE_S", -1.0)
-    monkeypatch.setattr("lsp_server.index.time.sleep", pauses.append)
+    monkeypatch.setattr("learner.retrieval.index.SLICE_S", -1.0)
+    monkeypatch.setattr("learner.retrieval.index.time.sleep", pauses.append)
     write(root, "long.py", "def fetch_invoice():\n" * 10 * ROWS)
     opened()
     assert len(pauses) >= 10
