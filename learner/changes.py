@@ -35,6 +35,7 @@ _ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_PAGER": "cat",
     "LC_ALL": "C",
 }
@@ -59,7 +60,7 @@ def changed_files(root: Path, now: float) -> list[Changed]:
     With git these are those that it follows or does not ignore; ``now`` is a unix time in seconds. What
     cannot be read is left out.
     """
-    names = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = ask_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     if names is None:
         found = list(_walk(root))
     else:
@@ -70,15 +71,15 @@ def changed_files(root: Path, now: float) -> list[Changed]:
 def _from_git(root: Path, paths: list[Path], now: float) -> list[Changed]:
     """Return the files with the times of their commits; those that differ from the index with their own."""
     since = now - DAYS * 86400
-    history = _git(
+    history = ask_git(
         root, "log", f"--since={int(since)}", "--no-color", "--no-merges", "--relative", "--no-textconv",
         "-p", "-U0", "--src-prefix=a/", "--dst-prefix=b/", f"--format={_COMMIT}%ct",
     )  # fmt: skip
     if history is None:
         return [Changed(path, _modified(path)) for path in dict.fromkeys(paths)]
     changed = _read_history(root, history)
-    edited = _git(root, "diff-files", "-z", "--name-only", "--relative") or ""
-    others = _git(root, "ls-files", "-z", "--others", "--exclude-standard") or ""
+    edited = ask_git(root, "diff-files", "-z", "--name-only", "--relative") or ""
+    others = ask_git(root, "ls-files", "-z", "--others", "--exclude-standard") or ""
     for path in {root / name for name in (edited + others).split("\0") if name}:
         known = changed.setdefault(path, Changed(path, 0.0))
         known.at = max(known.at, _modified(path))
@@ -102,18 +103,27 @@ def _read_history(root: Path, history: str) -> dict[Path, Changed]:
     return found
 
 
-def _git(root: Path, *arguments: str) -> str | None:
-    """Return what git says of ``root``, or None without git, outside of a repository, or after too long."""
+def git_command(root: Path, *arguments: str) -> list[str]:
+    """Return the command by which git reads ``root`` and does nothing else."""
     settings = [part for setting in _SETTINGS for part in ("-c", setting)]
-    command = ["git", "-C", str(root), *settings, *arguments]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return ["git", "-C", str(root), *settings, *arguments]
+
+
+def git_environment() -> dict[str, str]:
+    """Return the environment for :func:`git_command`: nothing set there decides what is read."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return {**kept, **_ENVIRONMENT}
+
+
+def ask_git(root: Path, *arguments: str) -> str | None:
+    """Return what git says of ``root``, or None without git, outside of a repository, or after too long."""
     try:
         process = subprocess.Popen(
-            command,
+            git_command(root, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**environment, **_ENVIRONMENT},
+            env=git_environment(),
         )
     except OSError:
         return None

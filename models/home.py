@@ -38,6 +38,21 @@ class Home:
         return self.root / "ledger.db"
 
     @property
+    def memory(self) -> Path:
+        """What is remembered from place to place."""
+        return self.root / "memory.db"
+
+    @property
+    def replays(self) -> Path:
+        """What replays have asked so far; nothing in it is needed once their results are known."""
+        return self.root / "replays"
+
+    @property
+    def replay_result(self) -> Path:
+        """What the last ``nightschool replay`` found, as its ``--json`` prints it; the report shows it."""
+        return self.root / "replay.json"
+
+    @property
     def choice(self) -> Path:
         """The file that holds the name or path of the model in use."""
         return self.root / "model.json"

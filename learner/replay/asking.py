@@ -1,0 +1,124 @@
+"""Asking the engine at a place of a replay, as the server asks it: the same prompt, stop and trimming."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from learner.declined import Declined
+from learner.facts import Served
+from learner.trim import trim
+from learner.window import Budget, cursor_prompt, first_line
+from models.engine import EngineError, Request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from learner.privacy import PrivacyFilter
+    from learner.replay.situation import Situation, Truth
+    from models.engine import Completion, Scored
+    from models.prompt import Chunk, Prompt
+
+MAX_TOKENS = 96
+"""As long as completions are served by default."""
+REPLAYED = Budget(
+    prefix_lines=60,
+    prefix_chars=2000,
+    suffix_lines=15,
+    suffix_chars=600,
+    chunks=4,
+    chunk_chars=2000,
+)
+"""What prompts of a replay show, for every arm: half of what is served, since each is evaluated anew."""
+FILLED = 0.75
+"""The share of the budget above the cursor that is used: while one types it is between a half and all."""
+
+
+class Examinee(Protocol):
+    """What the replay needs of the engine; :class:`models.supervisor.ChildEngine` is one."""
+
+    async def complete(self, request: Request) -> Completion | None: ...
+
+    async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored: ...
+
+    async def use_adapter(self, path: Path | None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What an arm would offer at a place."""
+
+    prompt: Prompt
+    text: str
+    """Empty for nothing."""
+    logprobs: tuple[float, ...] = ()
+    stopped_by: str = ""
+    served: Served = Served.MODEL
+    shown: bool = True
+    """False where the gate keeps it back; of an empty text nothing is shown either way."""
+    model: str = ""
+    layout: str = ""
+    adapter: str | None = None
+    support: float = 0.0
+    """How many episodes of memory speak for it."""
+    p: float | None = field(default=None)
+    """P(accept) by the gate, where there is one."""
+
+    @property
+    def offered(self) -> str:
+        return self.text if self.shown else ""
+
+
+class Asker:
+    """One engine for all arms; the adapter is set before each question."""
+
+    def __init__(self, engine: Examinee, privacy: PrivacyFilter, budget: Budget = REPLAYED) -> None:
+        self._engine, self._privacy, self.budget = engine, privacy, budget
+
+    def prompt(self, situation: Situation, chunks: tuple[Chunk, ...] = ()) -> Prompt:
+        first = first_line(situation.lines, situation.line, self.budget, share=FILLED)
+        return cursor_prompt(
+            situation.lines,
+            situation.line,
+            situation.column,
+            first,
+            self.budget,
+            self._privacy,
+            path=situation.path,
+            repository=situation.project,
+            chunks=chunks,
+        )
+
+    async def ask(self, situation: Situation, prompt: Prompt, adapter: Path | None) -> Prediction:
+        """Return what the engine says after ``prompt``, trimmed for the place.
+
+        Raises:
+            EngineError: the engine failed, or the adapter cannot be used.
+        """
+        stop, indent = situation.stop
+        await self._engine.use_adapter(adapter)
+        completion = await self._engine.complete(
+            Request(prompt, stop=stop, indent=indent, max_tokens=MAX_TOKENS)
+        )
+        if completion is None:
+            raise EngineError("the replay's engine answered another request; nothing else may use it")
+        best = completion.candidates[0]
+        text = trim(best.text, situation.place, truncated=best.stopped_by == "length")
+        return Prediction(
+            prompt,
+            "" if isinstance(text, Declined) else text,
+            best.logprobs,
+            best.stopped_by,
+            model=completion.model,
+            layout=completion.layout,
+            adapter=completion.adapter,
+        )
+
+    async def score(self, prompt: Prompt, truth: Truth, adapter: Path | None) -> Scored:
+        """Return how likely the truth is after ``prompt``.
+
+        Raises:
+            EngineError: the engine failed, or the adapter cannot be used.
+        """
+        await self._engine.use_adapter(adapter)
+        return await self._engine.score(prompt, truth.target, ends=truth.ends)
