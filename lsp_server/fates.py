@@ -307,11 +307,10 @@ class Followed:
         return waiting and not (self._verdict and self._verdict.kind is EventKind.ACCEPTED)
 
     def _suppose(self, verdict: Verdict, state: int) -> None:
+        """Take the offer for accepted or typed, until the client says better or ``verdict.wait`` is over."""
+        if verdict.kind is EventKind.TYPED:
+            self._flush_partial()
         self._mark_whole(state)
-        if verdict.kind is EventKind.TYPED and (self._partial or self._fate is EventKind.PARTIAL):
-            self._flush()
-            self._fate = EventKind.TYPED
-            return
         self._verdict = verdict
 
     def _mark_whole(self, state: int) -> None:
@@ -345,6 +344,8 @@ class Followed:
         if verdict.kind is EventKind.ACCEPTED:
             self._fate = verdict.kind
             self._tell(verdict.kind, KnownBy.INFERRED, verdict.since.wall, length=len(self.text))
+        elif verdict.kind is EventKind.TYPED and self._fate is EventKind.PARTIAL:
+            self._fate = EventKind.TYPED  # the rest of what was taken in part, which says more
         elif self._fate in (None, EventKind.PARTIAL):
             self._fate = self._fate or verdict.kind
             self._tell(verdict.kind, KnownBy.INFERRED, verdict.since.wall, length=verdict.length)

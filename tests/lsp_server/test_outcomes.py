@@ -112,3 +112,46 @@ def test_lines_read_in_and_those_above_deleted_are_one_replacement():
     scene.outcomes.shutdown()
     assert scene.texts("a")[Horizon.CLOSE] == "one + two"
     assert (EventKind.DISTURBED, KnownBy.INFERRED) in scene.events("a")
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [("sum(rows)", "sum(rows"), ("load()", "load"), ("a =\n    b", "a =\n    "), ("sum(rows)", "sum")],
+    ids=["one character is left", "a pair of brackets is left", "a word is left", "several are left"],
+)
+@pytest.mark.parametrize("reports", [True, False], ids=["its client reports parts", "its client does not"])
+@pytest.mark.parametrize("command_first", [False, True], ids=["text first", "command first"])
+def test_an_offer_taken_in_part_and_then_in_full_is_accepted(
+    text: str, taken: str, reports: bool, command_first: bool
+):
+    """The last character alone looks like a key press, and the command says that it was none."""
+    scene = Scene("x = \n")
+    scene.offer("a", text, 4, Prompt("", ""))
+    scene.pass_time(1)
+    scene.insert(4, taken)
+    if reports:
+        scene.outcomes.partially_accepted("a", len(taken))
+    scene.pass_time(2)
+    scene.outcomes.repeated("a", text[len(taken) :])
+    line, column = taken.count("\n"), len(taken.rpartition("\n")[2]) + (0 if "\n" in taken else 4)
+    if command_first:
+        scene.outcomes.accepted("a")
+    scene.insert(column, text[len(taken) :], line=line)
+    if not command_first:
+        scene.outcomes.accepted("a")
+    scene.pass_time(700)
+    assert scene.events("a")[-1] == (EventKind.ACCEPTED, KnownBy.EXPLICIT)
+
+
+def test_a_rest_that_is_typed_adds_nothing_to_what_was_taken_in_part():
+    scene = Scene("x = \n")
+    scene.offer("a", "sum(rows)", 4, Prompt("", ""))
+    scene.pass_time(1)
+    scene.insert(4, "sum(rows")
+    scene.outcomes.partially_accepted("a", 8)
+    scene.pass_time(2)
+    scene.insert(12, ")")
+    scene.pass_time(2)
+    scene.outcomes.accepted("a")
+    scene.pass_time(700)
+    assert scene.events("a") == [(EventKind.PARTIAL, KnownBy.EXPLICIT)]
