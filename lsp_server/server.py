@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from learner.declined import Declined
 from lsp_server import __version__
+from lsp_server.commands import COMMANDS, Commands
 from lsp_server.completion import Answer, Menu
 from lsp_server.documents import Workspace
 from lsp_server.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, Connection, RpcError, is_left_out
@@ -35,13 +36,6 @@ INVOKED = 1
 """LSP's ``InlineCompletionTriggerKind.Invoked``."""
 INCREMENTAL = 2
 """LSP's ``TextDocumentSyncKind.Incremental``."""
-COMMANDS = (
-    "nightschool.accepted",
-    "nightschool.rollback",
-    "nightschool.snooze",
-    "nightschool.status",
-    "nightschool.train",
-)
 
 if TYPE_CHECKING:
     Form = Callable[[Offer, PositionEncoding], Params]
@@ -63,6 +57,7 @@ class Server:
         self._shows_progress = False
         """Whether the client can be asked to show work-done progress."""
         self._night = Night(outside.home, connection, reporter)
+        self._commands = Commands(outside.home, self._night)
         self._asking: asyncio.Task[None] | None = None
         self._left_out: set[str] = set()
         """The open documents whose text was too long to be taken."""
@@ -234,21 +229,16 @@ class Server:
         self.session.configure(self._settings(found[0] if isinstance(found, list) and found else found))
 
     def execute_command(self, params: Params) -> Any:
-        command, arguments = params["command"], params.get("arguments") or []
-        if command == "nightschool.status":
-            return self.session.status()
-        if command == "nightschool.snooze":
-            return self.session.snooze(float(arguments[0]) if arguments else None)
-        if command == "nightschool.accepted":
-            return self.session.accepted(str(arguments[0]))
-        if command == "nightschool.rollback":
-            return self.session.roll_back()
-        if command == "nightschool.train":
-            minutes = ["--minutes", f"{float(arguments[0]):g}"] if arguments else []
-            return self._night.train(
-                minutes, params.get("workDoneToken"), shows_progress=self._shows_progress
-            )
-        raise RpcError(INVALID_PARAMS, f"command {command!r} is unknown; known are {', '.join(COMMANDS)}")
+        arguments = params.get("arguments")
+        if not isinstance(arguments, list | None):
+            raise RpcError(INVALID_PARAMS, f"arguments are a list, not {type(arguments).__name__}")
+        return self._commands.execute(
+            str(params["command"]),
+            arguments or [],
+            self.session,
+            token=params.get("workDoneToken"),
+            shows_progress=self._shows_progress,
+        )
 
     def _settings(self, raw: object) -> Settings:
         settings, problems = parse_settings(raw)

@@ -27,6 +27,7 @@ async def test_it_says_what_it_can_do(client: Client) -> None:
     assert "completionProvider" not in capabilities
     assert capabilities["executeCommandProvider"]["commands"] == [
         "nightschool.accepted",
+        "nightschool.forget",
         "nightschool.rollback",
         "nightschool.snooze",
         "nightschool.status",
