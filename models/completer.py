@@ -34,7 +34,8 @@ class Completer:
     """A model in memory with its warm prompts and, perhaps, an adapter."""
 
     def __init__(self, model: Model, context: Context, digest: Callable[[], str]) -> None:
-        self._model, self._context, self._digest = model, context, digest
+        self.context = context
+        self._model, self._digest = model, digest
         self._warm = Warm(context)
         self._decoder = Decoder(context, model.vocabulary, self._warm)
         self.adapter: tuple[Path, Any] | None = None
@@ -51,10 +52,10 @@ class Completer:
         new = (path, load_adapter(self._model, path, self._digest())) if path else None
         old, self.adapter = self.adapter, new
         # The old is freed only after the new set took its place: until then a graph may refer to it.
-        self._context.use_adapters([new[1]] if new else [])
+        self.context.use_adapters([new[1]] if new else [])
         if old:
             free_adapter(old[1])
-        self._context.use_adapters([])
+        self.context.use_adapters([])
 
     def complete(self, request: Request, received_at: float) -> Completion:
         """Return the completion; ``received_at`` is when the request came, by :func:`time.perf_counter`.
@@ -82,14 +83,14 @@ class Completer:
                 self._evaluate(place)
             else:
                 self._trigger(place)
-                first = self._decoder.best(self._context.logits(), request.candidates, prompt.heal)
+                first = self._decoder.best(self.context.logits(), request.candidates, prompt.heal)
                 first_at = time.perf_counter()
                 self._note_rate(place.evaluated, first_at - received_at)
                 candidates = self._decoder.candidates(place, request, first)
         finally:
             self._warm.close(place)
             if self.adapter:
-                self._context.use_adapters([])
+                self.context.use_adapters([])
         timings = Timings(
             first_token_ms=1000 * (first_at - received_at),
             total_ms=1000 * (time.perf_counter() - received_at),
@@ -124,14 +125,14 @@ class Completer:
             finally:
                 self._warm.close(place)
                 if self.adapter:
-                    self._context.use_adapters([])
+                    self.context.use_adapters([])
         except EngineError:
             self._warm.clear()
             raise
 
     def _limit(self, following: int) -> int:
         """Return how many tokens a prompt may have where so many are to follow it."""
-        cells = self._context.shape.cells
+        cells = self.context.shape.cells
         return max(cells - _RESERVE - following, cells // 2)
 
     def _choose(self, request: Request) -> tuple[Encoded, bool]:
@@ -171,5 +172,5 @@ class Completer:
             place.is_complete = True
             return
         self._evaluate(place)
-        self._context.use_adapters([self.adapter[1]])
+        self.context.use_adapters([self.adapter[1]])
         self._warm.decode(place.slot, [trigger], end, logits=True)

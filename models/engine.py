@@ -49,8 +49,8 @@ class EngineOptions:
     """Decoding threads; None takes what the tuning measured."""
     cells: int = 8192
     """KV cells over all warm files."""
-    gpu_layers: int = 0
-    """Layers to offload where the llama.cpp build has a GPU backend; -1 for all."""
+    gpu_layers: int | None = None
+    """Layers on the GPU; -1 for all. None: all where this llama.cpp build has a GPU and it takes them."""
     tuning: Path | None = None
     """The file that keeps the measured settings per model and machine; None does not measure."""
     adapter: Path | None = None

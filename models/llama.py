@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -159,6 +159,11 @@ class Vocabulary:
         return llama.llama_vocab_is_eog(self._vocab, token)
 
 
+def has_gpu() -> bool:
+    """Whether this llama.cpp build computes on a GPU of this machine."""
+    return bool(llama.llama_supports_gpu_offload())
+
+
 class Model:
     """The weights of one GGUF file."""
 
@@ -189,6 +194,7 @@ class Model:
             params.progress_callback = progress
         self.log = log
         self.path = path
+        self.gpu_layers = gpu_layers
         self._model: Any = llama.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             if abort and abort.is_up:
@@ -237,6 +243,13 @@ class ContextShape:
     """Rows of one call that may give logits."""
     flash: bool = True
 
+    def for_gpu(self) -> ContextShape:
+        """Return the shape whose calls are as short as its parts.
+
+        Only the processor asks llama.cpp's abort callback; on a GPU the flag is looked at between two calls.
+        """
+        return replace(self, batch=self.ubatch)
+
 
 class Context:
     """A KV cache over several sequences, and the computation that fills it."""
@@ -259,6 +272,7 @@ class Context:
         params.abort_callback_data = abort.argument
         self._abort = abort
         self._log = model.log
+        self.model = model
         self.shape = shape
         self._context: Any = llama.llama_init_from_model(model.handle, params)
         if not self._context:

@@ -15,7 +15,7 @@ from models.checksum import remembered_sha256, sha256_of
 from models.completer import Completer
 from models.engine import EngineError
 from models.gguf_file import read_header
-from models.llama import AbortFlag, Context, ContextShape, Log, Model
+from models.llama import AbortFlag, Context, ContextShape, Log, Model, has_gpu
 from models.tuning import COLD_TOKENS, Search, Settings, Tuner, Tuning, default_settings, keystroke_ms
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from models.engine import EngineOptions
 
+ALL_LAYERS = -1
 _SLOTS = 8
 _GET = "download it again with `nightschool model get`"
 
@@ -42,23 +43,51 @@ def load(path: Path, options: EngineOptions, abort: AbortFlag, log: Log) -> tupl
     settings = known or default_settings()
     if options.threads:
         settings = replace(settings, threads=options.threads)
-    model = open_model(path, options, log, repack=settings.repack)
-    cells = min(options.cells, model.trained_cells)
-    shape = ContextShape(cells, 2 * _SLOTS, settings.threads, flash=settings.flash)
-    completer = Completer(model, Context(model, shape, abort), digest.result)
+    context, notice = _begin(path, options, settings, abort, log)
+    completer = Completer(context.model, context, digest.result)
+    completer.notice = notice
     if options.adapter:
         try:
             completer.use_adapter(options.adapter)
         except EngineError as error:
-            completer.notice = f"{error}; the base model serves alone"
-    if tuning is None or known:
+            completer.notice = "; ".join(filter(None, (notice, f"{error}; the base model serves alone")))
+    # On a GPU, what is tuned here hardly matters, and a second copy of the weights may find no room.
+    if tuning is None or known or context.model.gpu_layers:
         return completer, None
-    measure = partial(_measure, path, options, abort, log)
+    measure = partial(_measure, path, abort, log)
     search = Search(settings, measure, fixed_threads=options.threads is not None)
     return completer, Tuner(tuning, search, digest.result)
 
 
-def _measure(path: Path, options: EngineOptions, abort: AbortFlag, log: Log, settings: Settings) -> float:
+def _begin(
+    path: Path, options: EngineOptions, settings: Settings, abort: AbortFlag, log: Log
+) -> tuple[Context, str]:
+    """Return a context over the model, on the GPU where that is possible, and what the user should know."""
+    layers = options.gpu_layers
+    if layers is None and has_gpu():
+        try:
+            return _context(path, options, settings, abort, log, gpu_layers=ALL_LAYERS), ""
+        except EngineError as error:
+            notice = f"the GPU is not used, the processor computes: {error}"
+            return _context(path, options, settings, abort, log, gpu_layers=0), notice
+    return _context(path, options, settings, abort, log, gpu_layers=layers or 0), ""
+
+
+def _context(
+    path: Path, options: EngineOptions, settings: Settings, abort: AbortFlag, log: Log, *, gpu_layers: int
+) -> Context:
+    repack = settings.repack and not gpu_layers
+    model = open_model(path, log, gpu_layers=gpu_layers, repack=repack)
+    cells = min(options.cells, model.trained_cells)
+    shape = ContextShape(cells, 2 * _SLOTS, settings.threads, flash=settings.flash)
+    try:
+        return Context(model, shape.for_gpu() if gpu_layers else shape, abort)
+    except EngineError:
+        model.close()
+        raise
+
+
+def _measure(path: Path, abort: AbortFlag, log: Log, settings: Settings) -> float:
     """Return a typical keystroke's milliseconds with ``settings``; infinite where they cannot be tried.
 
     Raises:
@@ -67,7 +96,7 @@ def _measure(path: Path, options: EngineOptions, abort: AbortFlag, log: Log, set
     try:
         # A second copy of the weights stands beside the one that serves.
         check(path, psutil.virtual_memory().available)
-        model = open_model(path, options, log, repack=settings.repack, abort=abort)
+        model = open_model(path, log, gpu_layers=0, repack=settings.repack, abort=abort)
     except EngineError:
         return math.inf
     shape = ContextShape(COLD_TOKENS, 1, settings.threads, flash=settings.flash)
@@ -90,7 +119,7 @@ def _decode_any(context: Context, token: int, rows: int) -> None:
 
 
 def open_model(
-    path: Path, options: EngineOptions, log: Log, *, repack: bool, abort: AbortFlag | None = None
+    path: Path, log: Log, *, gpu_layers: int, repack: bool, abort: AbortFlag | None = None
 ) -> Model:
     """Load the weights; where llama.cpp cannot, the header may say why in clearer words.
 
@@ -98,7 +127,7 @@ def open_model(
         EngineError: it cannot be loaded.
     """
     try:
-        return Model(path, gpu_layers=options.gpu_layers, repack=repack, log=log, abort=abort)
+        return Model(path, gpu_layers=gpu_layers, repack=repack, log=log, abort=abort)
     except EngineError as error:
         try:
             header = read_header(path)
