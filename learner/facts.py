@@ -26,6 +26,8 @@ class Served(StrEnum):
     MODEL = "model"
     CACHE = "cache"
     PREFETCH = "prefetch"
+    MEMORY = "memory"
+    """Known from a like place; no model was asked."""
 
 
 @dataclass(frozen=True)

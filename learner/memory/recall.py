@@ -1,0 +1,130 @@
+"""Finding what is remembered for a place: lines that begin alike, and places that speak of the same things.
+
+All of it runs on one SQLite connection: the server's is a copy in RAM, so that no keystroke waits for a
+disk.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from learner.memory.likeness import COLUMNS, Pattern, continuation, features, strength
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from learner.memory.place import MemoryPlace
+    from learner.memory.rule import Rule
+
+BEGIN_ALIKE = 48
+"""Patterns looked at that begin as the line does."""
+SPEAK_ALIKE = 24
+"""Patterns looked at that share words with the place."""
+POSTINGS = 1_500
+"""Full-text entries read in one search: the rarest words come first, and what is everywhere tells nothing."""
+LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """Something remembered, as it would be written at the place that was asked about."""
+
+    pattern: Pattern
+    text: str
+    """From the cursor on; empty where it belongs to a like place but cannot stand at this one."""
+    score: float
+    """How likely the text is right here (0 to 1), by the learned rule."""
+    features: Mapping[str, float]
+    exact: bool
+    """Whether its line begins with what stands on the present one."""
+
+    @property
+    def support(self) -> int:
+        """On how many occasions it was written."""
+        return self.pattern.support
+
+    @property
+    def wrong(self) -> str:
+        """What was offered instead of it last; may be empty."""
+        return self.pattern.wrong
+
+    @property
+    def context(self) -> tuple[str, ...]:
+        """The lines that stood above it, nearest last."""
+        return tuple(self.pattern.above.split("\n"))
+
+
+class Vocabulary:
+    """How many patterns have a word; counted once, for it changes slowly."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def clear(self) -> None:
+        self._counts.clear()
+
+    def count(self, connection: sqlite3.Connection, word: str) -> int:
+        found = self._counts.get(word)
+        if found is None:
+            row = connection.execute("SELECT doc FROM vocabulary WHERE term = ?", (word,)).fetchone()
+            found = self._counts[word] = row[0] if row else 0
+        return found
+
+
+def recall(
+    connection: sqlite3.Connection,
+    vocabulary: Vocabulary,
+    rule: Rule,
+    place: MemoryPlace,
+    limit: int,
+    now: float,
+) -> list[Recalled]:
+    """Return what is remembered for the place, the likeliest first; ``now`` is Unix time."""
+    counts = {word: vocabulary.count(connection, word) for word in place.words}
+    patterns = {each.id: each for each in _speaking_alike(connection, place, counts)}
+    if len(place.begun.strip()) > 1:
+        patterns.update((each.id, each) for each in _beginning_alike(connection, place))
+    rarity = {word: 1.0 / math.log(3.0 + count) for word, count in counts.items()}
+    texts = {each.id: continuation(each, place) or "" for each in patterns.values()}
+    strengths = {each.id: strength(each, now) for each in patterns.values() if texts[each.id]}
+    total = sum(strengths.values())
+    found = []
+    for each in patterns.values():
+        share = strengths.get(each.id, 0.0) / total if total else 0.0
+        measured = features(each, place, rarity, share)
+        exact = bool(measured["begun"])
+        found.append(Recalled(each, texts[each.id], rule.probability(measured), measured, exact))
+    found.sort(key=lambda each: (bool(each.text), each.score), reverse=True)
+    return found[:limit]
+
+
+def _beginning_alike(connection: sqlite3.Connection, place: MemoryPlace) -> list[Pattern]:
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM patterns WHERE language = ? AND line > ? AND line < ? AND support > 0"
+        " LIMIT ?",
+        (place.language, place.begun, place.begun + LAST, BEGIN_ALIKE),
+    )
+    return [Pattern(*row) for row in rows.fetchall()]
+
+
+def _speaking_alike(
+    connection: sqlite3.Connection, place: MemoryPlace, counts: Mapping[str, int]
+) -> list[Pattern]:
+    """Return the patterns that share the rarest of the place's words (BM25)."""
+    chosen: list[str] = []
+    postings = 0
+    for word, count in sorted(counts.items(), key=lambda item: item[1]):
+        if count and postings + count <= POSTINGS:
+            chosen.append(word)
+            postings += count
+    if not chosen:
+        return []
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM patterns WHERE language = ? AND support > 0 AND id IN"
+        " (SELECT rowid FROM pattern_words WHERE pattern_words MATCH ? ORDER BY rank LIMIT ?)",
+        (place.language, " OR ".join(f'"{word}"' for word in chosen), SPEAK_ALIKE),
+    )
+    return [Pattern(*row) for row in rows.fetchall()]
