@@ -27,6 +27,8 @@ class FakeEngine:
 
     def __init__(self, says: Callable[[Request], list[str]]) -> None:
         self.says = says
+        self.logprobs: tuple[float, ...] = (-0.1,)
+        """Of every candidate; how sure the model is said to be."""
         self.requests: list[Request] = []
         self.running = 0
         """Requests that were begun and not yet answered or stopped."""
@@ -92,7 +94,7 @@ class FakeEngine:
         if self.failure:
             raise EngineError(self.failure)
         texts = [] if request.purpose is Purpose.WARM else self.says(request)
-        candidates = tuple(Candidate(text, (-0.1,), "newline") for text in texts[: request.candidates])
+        candidates = tuple(Candidate(text, self.logprobs, "newline") for text in texts[: request.candidates])
         near = self.is_behind and request.near is not None
         adapter = str(self.adapter) if self.adapter else None
         return Completion(candidates, Timings(total_ms=1.0), "0" * 64, "fake-1", adapter, near=near)

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import pytest
+from offers import rows
+
+from learner.gate.fitting import fit_prior
+from learner.gate.shipped import Prior
+
+
+@pytest.fixture(scope="session")
+def prior() -> Prior:
+    """A prior of 300 made-up rows; tests of what ships read the file."""
+    return fit_prior(rows(300))
