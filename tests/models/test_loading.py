@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from models import loading
@@ -71,3 +72,11 @@ def test_what_does_not_fit_the_gpu_is_said_and_computed_on_the_processor(
 def test_a_number_of_layers_that_was_asked_for_is_kept(smollm: Path, llama_log: Log, layers: int) -> None:
     completer, _ = loading.load(smollm, EngineOptions(cells=256, gpu_layers=layers), AbortFlag(), llama_log)
     assert completer.context.model.gpu_layers == layers
+
+
+def test_the_pages_of_copied_weights_are_not_counted_twice(smollm: Path, llama_log: Log) -> None:
+    model = Model(smollm, gpu_layers=0, repack=True, log=llama_log)
+    mapped = [each for each in psutil.Process().memory_maps() if each.path == str(smollm.resolve())]
+    assert mapped
+    assert sum(each.rss for each in mapped) < smollm.stat().st_size / 10
+    model.close()
