@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from learner.facts import Offered
+    from learner.place import Place
     from lsp_server.debounce import Debounce
     from lsp_server.documents import Document, Point, Range
     from lsp_server.idle import Idle
     from lsp_server.permission import Permission
     from lsp_server.prediction import Predictor
-    from lsp_server.recent import Recent
+    from lsp_server.recent import Prediction, Recent
+    from lsp_server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,18 @@ class Follower(Protocol):
     def offered(self, offer: Offered, document: Document) -> None: ...
 
     def repeated(self, offer_id: str, remainder: str) -> None: ...
+
+
+class Rememberer(Protocol):
+    """What completing needs of :class:`lsp_server.remembering.Remembering`."""
+
+    def rival(self, scene: Scene, settings: Settings) -> Prediction | None: ...
+
+
+class Judge(Protocol):
+    """What completing needs of :class:`lsp_server.gatekeeper.Gatekeeper`."""
+
+    def hides(self, offer: Offered, place: Place, threshold: float) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,8 @@ class Completer:
         predictor: Predictor,
         idle: Idle,
         outcomes: Follower,
+        gatekeeper: Judge,
+        memory: Rememberer,
     ) -> None:
         self._permission = permission
         self._recent = recent
@@ -107,6 +123,8 @@ class Completer:
         self._predictor = predictor
         self._idle = idle
         self._outcomes = outcomes
+        self._gatekeeper = gatekeeper
+        self._memory = memory
         self._running: asyncio.Task[Answer] | None = None
         self._running_for: Document | None = None
 
@@ -168,8 +186,8 @@ class Completer:
         return replace(answer, waited_ms=1000 * waited, timings=predicted.completion.timings)
 
     def _served_again(self, ask: Ask, scene: Scene, arrived: float) -> Answer | None:
-        """Answer from a prediction made before, where there is one for this text."""
-        found = self._recent.find(scene.document, scene.point)
+        """Answer from a prediction made before or from memory, where there is one for this text."""
+        found = self._known(ask, scene)
         if found is None:
             return None
         if ask.invoked:
@@ -179,10 +197,25 @@ class Completer:
             return Answer(declined=Declined.REJECTED, served=Served.CACHE)
         return self._serve(ask, scene, found, arrived)
 
+    def _known(self, ask: Ask, scene: Scene) -> Found | None:
+        """Return a prediction made before, or what memory trusts itself to know better than the model."""
+        found = self._recent.find(scene.document, scene.point)
+        if ask.invoked or (found is not None and (found.typed or found.prediction.was_judged)):
+            return found
+        rival = self._memory.rival(scene, self._permission.settings)
+        if rival is None:
+            return found
+        self._recent.keep(scene.key, rival)
+        return Found(rival)
+
     def _serve(self, ask: Ask, scene: Scene, found: Found, arrived: float) -> Answer:
         """Answer with what is left of a prediction, and have its fate followed."""
         self._idle.catch_up(scene)
         prediction = found.prediction
+        # Memory has a bar of its own, and no probabilities that the gate could go by.
+        from_memory = prediction.offers[0].served is Served.MEMORY
+        if not (prediction.offered or prediction.declined or ask.invoked or from_memory):
+            self._gate(found, scene)
         latency_ms = 1000 * (time.perf_counter() - arrived)
         served = Served.CACHE if prediction.offered else prediction.offers[0].served
         rests = [(prediction.offers[0], "")] if prediction.declined else prediction.rests(found)
@@ -198,6 +231,14 @@ class Completer:
             return Answer(declined=prediction.declined, served=served, latency_ms=latency_ms)
         self._idle.prefetch(scene, rests[0][1])
         return Answer(tuple(_offer(each, rest, ask) for each, rest in rests), None, served, 0.0, latency_ms)
+
+    def _gate(self, found: Found, scene: Scene) -> None:
+        """Keep a prediction back that is better not shown; whoever asks for it by hand gets a new one."""
+        prediction = found.prediction
+        best, rest = prediction.rests(found)[0]
+        offer = replace(best, text=rest)
+        if self._gatekeeper.hides(offer, scene.place, self._permission.settings.gate):
+            prediction.offers = (replace(offer, declined=Declined.HIDDEN),)
 
 
 def _scene_of(ask: Ask) -> Scene | Declined:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learner.place import indent_of
@@ -20,7 +21,7 @@ from lsp_server.window import Window
 from models.prompt import Chunk
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Collection
 
     from learner.privacy import PrivacyFilter
     from learner.retrieval.pieces import Piece
@@ -50,8 +51,15 @@ class Context:
         privacy: PrivacyFilter,
         indexes: Path | None = None,
         budget: Budget | None = None,
+        remembered: Callable[[Document, Point], Chunk | None] = lambda document, point: None,
     ) -> None:
-        """``indexes`` is the directory of the workspace indexes; None keeps none."""
+        """Prepare; :meth:`use_folders` begins to index.
+
+        Args:
+            indexes: the directory of the workspace indexes; None keeps none.
+            remembered: what was written in like places, for the prompt.
+        """
+        self._remembered = remembered
         self._workspace, self._privacy, self._directory = workspace, privacy, indexes
         self._budget = budget or Budget()
         self._windows: dict[str, Window] = {}
@@ -149,9 +157,24 @@ class Context:
         if not self._budget.chunks:
             return False
         question = self._question(document, point)
+        remembered = self._remembered(document, point)
         finder = Finder(dict(self._indexes), self._privacy, self._budget)
         found = await asyncio.get_running_loop().run_in_executor(self._thread, finder.find, question)
-        return self._pin(document, question, found)
+        return self._pin(document, question, found, remembered)
+
+    def defines(self, project: str, names: Collection[str]) -> Collection[str] | None:
+        """Return which of the names the project (a folder) defines; None while that is not known.
+
+        Waits for the index: call it from a thread that may wait.
+        """
+        index = self._indexes.get(Path(project)) if project else None
+        if index is None or not index.usable.is_set():
+            return None
+        try:
+            asked = self._thread.submit(lambda: {name for name in names if index.symbols(name, 1)})
+            return asked.result(timeout=2)
+        except (RuntimeError, TimeoutError):  # The session ends, or searches for something else.
+            return None
 
     def close(self) -> None:
         """Stop the indexes; nothing may be called afterwards."""
@@ -178,7 +201,9 @@ class Context:
             open={other.path: tuple(other.lines) for other in self._workspace if other.path is not None},
         )
 
-    def _pin(self, document: Document, question: Question, found: tuple[Piece, ...]) -> bool:
+    def _pin(
+        self, document: Document, question: Question, found: tuple[Piece, ...], remembered: Chunk | None
+    ) -> bool:
         pinned = self._pinned.get(document.uri)
         pieces = found
         if pinned is not None:
@@ -188,6 +213,8 @@ class Context:
             if not moved and 2 * kept >= len(pieces) >= len(pinned.pieces):
                 return False
         chunks = tuple(Chunk(_relative(piece.path, self._root_of(piece)), piece.text) for piece in pieces)
+        if remembered is not None:
+            chunks = (*chunks, remembered)
         self._pinned[document.uri] = _Pinned(pieces, chunks, question.line, question.block)
         return chunks != (pinned.chunks if pinned else ())
 

@@ -92,12 +92,15 @@ class Predictor:
         recent: Recent,
         session_id: str,
         now: Callable[[], float],
+        refuses: Callable[[Scene, str], bool],
     ) -> None:
+        """``refuses`` tells whether a text was rejected or deleted at a place before."""
         self._engine = engine
         self._context = context
         self._recent = recent
         self._session_id = session_id
         self._now = now
+        self._refuses = refuses
 
     async def predict(
         self, scene: Scene, settings: Settings, purpose: Purpose, candidates: int = 1
@@ -142,6 +145,11 @@ class Predictor:
             trim(candidate.text, scene.place, truncated=candidate.stopped_by == "length")
             for candidate in completion.candidates
         ]
+        if not invoked:
+            verdicts = [
+                Declined.REJECTED if not isinstance(text, Declined) and self._refuses(scene, text) else text
+                for text in verdicts
+            ]
         texts = list(dict.fromkeys(text for text in verdicts if not isinstance(text, Declined)))
         silent = next((str(why) for why in verdicts if isinstance(why, Declined)), str(Declined.EMPTY))
         raw = completion.candidates[0].text if completion.candidates else ""

@@ -42,6 +42,11 @@ class Prediction:
     def declined(self) -> str | None:
         return self.offers[0].declined
 
+    @property
+    def was_judged(self) -> bool:
+        """Whether the developer has been offered it, and may have said what they think of it."""
+        return self.offered or self.accepted or self.rejected
+
     def rests(self, found: Found) -> list[tuple[Offered, str]]:
         """Return the offers that go on after what was typed, each with what is left of it to insert."""
         following = [offer for offer in self.offers if offer.text.startswith(found.typed)]

@@ -23,6 +23,7 @@ from lsp_server.context import Context
 from lsp_server.debounce import Debounce
 from lsp_server.documents import Document, Point, Workspace
 from lsp_server.engine_host import EngineHost
+from lsp_server.gatekeeper import Gatekeeper
 from lsp_server.home_watch import HomeWatch
 from lsp_server.idle import QUIET_S, Idle
 from lsp_server.jsonrpc import REQUEST_FAILED, RpcError
@@ -31,6 +32,7 @@ from lsp_server.outcomes import Outcomes
 from lsp_server.permission import Permission
 from lsp_server.prediction import Predictor
 from lsp_server.recent import Recent
+from lsp_server.remembering import Remembering
 from lsp_server.reporter import State, Status
 from lsp_server.typing_mark import TypingMark
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from lsp_server.reporter import Reporter
     from lsp_server.settings import Settings
     from models.home import Home
+    from models.prompt import Chunk
 
 logger = logging.getLogger(__name__)
 
@@ -79,13 +82,23 @@ class Session:
         self.last = Answer()
         """The answer given last, for ``nightschool.status``."""
         self._reporter = reporter
+        self._home = outside.home
         self._privacy = PrivacyFilter(workspace.folders, settings.ignore)
         self._allowed: dict[str, asyncio.Future[bool]] = {}
         self._permission = Permission(settings, outside.clock)
+        self._clock = outside.clock
         self._recent = Recent()
         self._debounce = Debounce(outside.clock)
-        self._context = Context(workspace, self._privacy, outside.home.index, settings.context)
-        self._outcomes = Outcomes(outside.record, outside.clock, outside.now)
+        self._context = Context(
+            workspace, self._privacy, outside.home.index, settings.context, self._remembered
+        )
+        self._gatekeeper = Gatekeeper(outside.home.ledger, outside.now)
+
+        def record(fact: Fact) -> None:
+            for keep in (outside.record, self._gatekeeper.note, self._memory.record):
+                keep(fact)
+
+        self._outcomes = Outcomes(record, outside.clock, outside.now)
         # What the adapter before has predicted goes, and what it still would; an offer is recorded as of
         # the one that made it anyhow.
         self._host = EngineHost(
@@ -96,20 +109,32 @@ class Session:
             on_swapping=lambda: self._idle.stop_prefetching(),
             on_swapped=self._recent.drop_answers,
         )
-        self._home = outside.home
         self._live = LiveCheck(outside.home, reporter, outside.now)
         self._typing = TypingMark(outside.home.typing, outside.clock)
         session_id = uuid.uuid4().hex
-        predictor = Predictor(self._host.present, self._context, self._recent, session_id, outside.now)
+        self._memory = Remembering(
+            outside.home.memory, reporter, self._context, session_id, outside.clock, outside.now
+        )
+        self._memory.switch(settings.memory, self._privacy)
+        predictor = Predictor(
+            self._host.present, self._context, self._recent, session_id, outside.now, self._memory.refuses
+        )
         self._idle = Idle(self._permission, self._recent, predictor, self._context)
         self._completer = Completer(
-            self._permission, self._recent, self._debounce, predictor, self._idle, self._outcomes
+            self._permission,
+            self._recent,
+            self._debounce,
+            predictor,
+            self._idle,
+            self._outcomes,
+            self._gatekeeper,
+            self._memory,
         )
-        self._clock = outside.clock
         self._looked_at = outside.clock()
         self._stirred = asyncio.Event()
         """Set while the client does something."""
         self._ticking: asyncio.Task[None] | None = None
+        self._loading: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
         self._watch = HomeWatch(outside.home, asyncio.get_running_loop(), self._follow_soon)
         self._waking: asyncio.TimerHandle | None = None
@@ -134,6 +159,7 @@ class Session:
             change = document.apply(event)
             changes.append(change)
             self._context.note_edit(document, change)
+            self._memory.note_edit(document, change)
         self._outcomes.changed(document, changes)
         self._debounce.keystroke()
         self._typing.keystroke()
@@ -143,6 +169,7 @@ class Session:
 
     def saved(self, document: Document) -> None:
         self._context.note_save(document)
+        self._memory.note_save()
         self._look_up(document)
 
     def closed(self, document: Document) -> None:
@@ -151,11 +178,13 @@ class Session:
         self._allowed.pop(document.uri, None)
         self._context.note_close(document)
         self._outcomes.closed(document)
+        self._memory.note_close(document)
 
     def use_folders(self) -> None:
         """The workspace folders or the ignored globs have changed."""
         self._privacy = PrivacyFilter(self.workspace.folders, self._permission.settings.ignore)
         self._use_privacy(self._privacy)
+        self._memory.use_privacy(self._privacy)
         self._context.use_folders(self._privacy)
         for document in self.workspace:
             self._look_up(document)
@@ -210,6 +239,11 @@ class Session:
     def settings(self) -> Settings:
         return self._permission.settings
 
+    @property
+    def base(self) -> str:
+        """The SHA-256 of the model that serves; empty while none does."""
+        return self._host.base
+
     def configure(self, settings: Settings) -> None:
         ignore_changed = settings.ignore != self._permission.settings.ignore
         self._host.look_again()
@@ -217,6 +251,7 @@ class Session:
         self._permission.change(settings)
         self._context.use_budget(settings.context)
         self._recent.clear()
+        self._memory.switch(settings.memory, self._privacy)
         if ignore_changed:
             self.use_folders()
         self._silence_if_off()
@@ -240,6 +275,7 @@ class Session:
             "engine": str(self._host.engine.status.state) if self._host.engine else "stopped",
             "warm": self._idle.is_warm,
             "settings": asdict(self._permission.settings),
+            "gate": self._gatekeeper.status(self._permission.settings.gate),
             "last_completion": {
                 **asdict(last.timings),
                 "served": last.served,
@@ -288,16 +324,18 @@ class Session:
         self._context.use_folders(self._privacy)
         self._watch.start()
         self._ticking = asyncio.create_task(self._tick())
+        self._loading = asyncio.create_task(self._gatekeeper.load())
 
     async def close(self) -> None:
         """Settle the offers and end the engine; within two seconds, whatever hangs."""
-        for each in (self._ticking, self._following, self._waking):
+        for each in (self._ticking, self._loading, self._following, self._waking):
             if each is not None:
                 each.cancel()
         self._watch.close()
         self._completer.stop()
         self._idle.stop()
         self._outcomes.shutdown()
+        await self._memory.close()
         await self._host.close()
         await asyncio.to_thread(self._context.close)
 
@@ -316,6 +354,7 @@ class Session:
         while True:
             await self.follow()
             self._look_at_offers()
+            self._memory.tick()
             await self._live.tick(self._host.base)
             await asyncio.sleep(TICK_S)
             is_busy = self._stirred.is_set() or self._host.waits
@@ -343,6 +382,9 @@ class Session:
             self._reporter.show(Status(State.OFF, off))
         elif shown is not None and shown.state is State.OFF:
             self._host.report()
+
+    def _remembered(self, document: Document, point: Point) -> Chunk | None:
+        return self._memory.chunk(document, point, self._project_of(document))
 
     def _project_of(self, document: Document) -> str:
         folder = self.workspace.folder_of(document)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ADAPTIVE = "adaptive"
+MOST_GATE = 0.9
+"""A higher threshold would keep back what is all but sure."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Settings:
     """Whether a block's body may be offered where one is being opened; else one line at a time."""
     max_tokens: int = 96
     """The longest completion, in tokens."""
+    memory: bool = True
+    """Whether what settled in like places is remembered, offered and shown to the model."""
+    gate: float = 0.25
+    """Offers with less than this chance of being accepted are kept back; 0 shows all. What is asked for by
+    hand is always shown."""
     debounce: int | str = ADAPTIVE
     """Milliseconds to wait after a keystroke, or ``adaptive``."""
     snooze_minutes: int = 10
@@ -47,15 +54,18 @@ class Settings:
     """How much of the file and the workspace a prompt shows: an object with some of the budget's fields."""
     completion_items: bool = False
     """Offer the same text as an ordinary completion item, for editors without ghost text."""
+    micro_nights: bool = True
+    """Whether the server may train for a short time, after a first whole night of yours, while nobody types."""
 
     def __post_init__(self) -> None:
-        for name in ("enabled", "in_comments", "multi_line", "completion_items"):
+        for name in ("enabled", "in_comments", "multi_line", "memory", "completion_items", "micro_nights"):
             _check(self, name, isinstance(getattr(self, name), bool), "true or false")
         for name, low, high in (("max_tokens", 1, 512), ("snooze_minutes", 1, 10_080)):
             _check(
                 self, name, _is_within(getattr(self, name), low, high), f"a whole number from {low} to {high}"
             )
         _check(self, "threads", self.threads is None or _is_within(self.threads, 1, 256), "null or 1 to 256")
+        _check(self, "gate", _is_share(self.gate), "a number from 0 (show all) to 0.9")
         waits = self.debounce == ADAPTIVE or _is_within(self.debounce, 0, 5000)
         _check(self, "debounce", waits, f'"{ADAPTIVE}" or 0 to 5000 (milliseconds)')
         _check(self, "model", self.model is None or isinstance(self.model, str), "null, a name or a path")
@@ -115,6 +125,10 @@ def _parsed(name: str, value: Any) -> Any:
 
 def _is_within(value: Any, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_GATE
 
 
 def _are_globs(globs: tuple[str, ...]) -> bool:
