@@ -17,6 +17,8 @@ import click
 from learner import export as exporting
 from learner import forget as forgetting
 from learner.ledger_file import connect_to_read, connect_to_write, set_aside_files
+from learner.memory import forgetting as memory_forgetting
+from learner.memory.schema import NewerMemoryError
 from learner.registry import Registry
 from learner.retention import used_bytes
 from learner.schema import NewerLedgerError
@@ -199,21 +201,42 @@ def forget(
     aside = set_aside_files(path)
     with opened(connect_to_write, path) as connection:
         offers = forgetting.chosen_offers(connection, choice)
-        if not offers and not (everything and aside):
+        ids = forgetting.ids_of(connection, offers)
+        memories = memory_of(home, lambda path: memory_forgetting.count(path, choice, ids))
+        if not offers and not memories and not (everything and aside):
             report(as_json, {"forgotten": 0}, "nothing of that is stored")
             click.get_current_context().exit(NOTHING_TO_DO)
         if not yes:
-            click.confirm(f"Forget {len(offers)} offers for good?", abort=True, err=True)
-        learned = Registry(home).learned_from(forgetting.ids_of(connection, offers))
+            also = f" and {memories} memories" if memories else ""
+            click.confirm(f"Forget {len(offers)} offers{also} for good?", abort=True, err=True)
+        learned = Registry(home).learned_from(ids)
         forgetting.forget(connection, offers)
+        memories = memory_of(home, lambda path: memory_forgetting.forget(path, choice, ids))
     if everything:
         forgetting.remove_set_aside(path)
     elif aside:
         click.echo(f"damaged ledgers are not searched: delete {', '.join(map(str, aside))} by hand", err=True)
     found: dict[str, Any] = {"forgotten": len(offers)}
+    if memories:
+        found["memories"] = memories
     if learned:
         found["adapters"] = [adapter.id for adapter in learned]
-    report(as_json, found, f"forgot {len(offers)} offers{still_known(learned)}")
+    also = f" and {memories} memories" if memories else ""
+    report(as_json, found, f"forgot {len(offers)} offers{also}{still_known(learned)}")
+
+
+def memory_of(home: Home, action: Callable[[Path], int]) -> int:
+    """Do something to the memory; what can go wrong becomes one line that says what to do."""
+    try:
+        return action(home.memory)
+    except NewerMemoryError as error:
+        raise click.ClickException(
+            f"{home.memory} is of a newer Nightschool ({error}); update this one"
+        ) from None
+    except (sqlite3.Error, OSError) as error:
+        raise click.ClickException(
+            f"{home.memory}: {error}; delete the file, or try again when no other program uses it"
+        ) from None
 
 
 def still_known(adapters: list[Adapter]) -> str:
