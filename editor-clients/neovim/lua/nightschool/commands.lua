@@ -28,13 +28,12 @@ local SUBCOMMANDS = {
   },
   report = {
     run = function()
-      local adapter = status.current.adapter
-      H.show_output(adapter and { 'adapters', 'show', adapter } or { 'adapters', 'list' })
+      H.run({ 'report' }, H.open_page)
     end,
   },
   rollback = {
     run = function()
-      H.run({ 'adapters', 'rollback' }, notify.info)
+      H.roll_back()
     end,
   },
   toggle = {
@@ -126,6 +125,21 @@ function H.show_output(arguments)
   H.run(arguments, function(output)
     H.show(arguments[1], vim.split(output, '\n'))
   end)
+end
+
+--- Open the page that the report was written to; without a browser (over SSH, say) its path is the way to it.
+---@param path string
+function H.open_page(path)
+  local _, problem = vim.ui.open(path)
+  notify.info('the report is ' .. path .. (problem and ' (no browser was opened)' or ''))
+end
+
+--- Let what served before serve again: in the server, which knows its own model and says what it did.
+function H.roll_back()
+  if server.any_client() then
+    return server.execute('nightschool.rollback', {}, function() end)
+  end
+  H.run({ 'adapters', 'rollback' }, notify.info)
 end
 
 function H.show_status()

@@ -298,6 +298,8 @@ function H.on_exit(code, signal)
 end
 
 function H.on_status(_, params)
+  -- Neovim 0.11 leaves out what is null: the bare base model would not take the adapter's place.
+  params.adapter = params.adapter or vim.NIL
   status.update(params)
 end
 
