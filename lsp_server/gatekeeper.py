@@ -1,4 +1,4 @@
-"""Is an offer shown? The learner's gate, loaded beside the editor's first keystrokes and told every outcome."""
+"""Is an offer shown? The learner's gate, loaded beside the first keystrokes and told every outcome."""
 
 from __future__ import annotations
 
@@ -32,11 +32,16 @@ class Gatekeeper:
         except ValueError as error:
             logger.warning("every offer is shown: %s", error)
 
-    def hides(self, offer: Offered, place: Place, threshold: float) -> bool:
-        """Return whether the offer is better kept back at ``place``; ``threshold`` is the setting."""
+    def hides(self, offer: Offered, place: Place, threshold: float, support: int) -> bool:
+        """Return whether the offer is better kept back at ``place``.
+
+        ``threshold`` is the setting; ``support`` counts the occasions on which memory knows the text.
+        """
         if self._gate is None:
             return False
-        return self._gate.hides(offer.offer_id, place, offer.text, offer.candidates, self._now(), threshold)
+        return self._gate.hides(
+            offer.offer_id, place, offer.text, offer.candidates, self._now(), threshold, support
+        )
 
     def note(self, fact: Fact) -> None:
         """A fact is recorded."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -10,13 +12,20 @@ from typing import Any
 import click
 import psutil
 
+from learner.gate.report import gate_report
+from learner.gate.shipped import PriorError
+from learner.ledger_file import connect_to_read
 from learner.registry import Registry
+from learner.schema import NewerLedgerError
 from lsp_server.settings import Settings
 from models.catalogue import ModelError
 from models.checksum import sha256_of
 from models.choice import chosen, model_path, remedy
 from models.gguf_file import read_header
 from models.home import Home
+
+GATE_NEWEST = 500
+"""Outcomes that the gate's line is about."""
 
 
 @click.command()
@@ -36,6 +45,8 @@ def status(as_json: bool) -> None:
     click.echo(f"engine    {'; '.join(running) or 'not running; an editor starts it'}")
     settings = ", ".join(f"{name} {value}" for name, value in found["settings"].items() if value)
     click.echo(f"settings  {settings} (the defaults; an editor sets its own)")
+    for line in found["gate"]["lines"]:
+        click.echo(f"gate      {line}")
 
 
 def current_status(home: Home) -> dict[str, Any]:
@@ -46,7 +57,20 @@ def current_status(home: Home) -> dict[str, Any]:
         "adapter": adapter_status(home),
         "engine": {"state": "running" if engines else "stopped", "processes": engines},
         "settings": asdict(Settings()),
+        "gate": gate_status(home),
     }
+
+
+def gate_status(home: Home) -> dict[str, Any]:
+    """What the gate hid of the newest offers, with ``lines`` that say it, or why nothing can be said."""
+    try:
+        with closing(connect_to_read(home.ledger)) as connection:
+            report = gate_report(connection, Settings().gate, GATE_NEWEST)
+    except FileNotFoundError:
+        return {"lines": ["nothing was offered yet"]}
+    except (sqlite3.Error, NewerLedgerError, PriorError, OSError) as error:
+        return {"lines": [f"cannot be told: {error}"]}
+    return {**report.as_json(), "lines": report.lines()}
 
 
 def adapter_status(home: Home) -> dict[str, Any] | None:

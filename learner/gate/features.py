@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 
 class Site(Protocol):
-    """What the features need of a place; ``learner.place.Place`` and ``learner.memory.place.MemoryPlace`` have
-    it."""
+    """What the features need of a place, as ``learner.place`` and ``learner.memory.place`` have it."""
 
     @property
     def language(self) -> str:
@@ -99,7 +98,7 @@ def features_of(
     logprobs: Sequence[float],
     stopped_by: str = "newline",
     support: float = 0.0,
-    recent: Recently = Recently(),  # noqa: B008 - frozen
+    recent: Recently = Recently(),
 ) -> NDArray[np.float64]:
     """Return the features of offering ``text`` at ``site``, (SIZE,), all finite.
 

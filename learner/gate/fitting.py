@@ -54,9 +54,7 @@ def fit_prior(rows: Sequence[Row]) -> Prior:
         "accepted": round(float(accepted.mean()), 4),
         "spread": spread,
         "log_loss": round(_log_loss(told, accepted), 4),
-        "log_loss_of_the_mean": round(
-            _log_loss(np.full(len(rows), float(accepted.mean())), accepted), 4
-        ),
+        "log_loss_of_the_mean": round(_log_loss(np.full(len(rows), float(accepted.mean())), accepted), 4),
         "calibration_error": round(found.error, 4),
     }
     accepts = tuple(sorted(told[accepted > 0].tolist()))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 THRESHOLD = 0.25
 """By default: the break-even of +0.75 for an accept and -0.25 for a reject."""
 EXPLORED = 0.05
-"""The share of would-be hidden offers that is shown all the same, so that silence can be found to be wrong."""
+"""The share of would-be hidden offers that is shown all the same, so that silence can be found wrong."""
 REMEMBERED = 1000
 """Outcomes that the calibration looks back on."""
 
@@ -57,7 +57,7 @@ class Gate:
         return self._belief.probability(features)
 
     def decide(self, p: float, threshold: float = THRESHOLD) -> Decision:
-        """Return whether an offer with P(accept) ``p`` is shown under the wanted ``threshold`` (0: always)."""
+        """Return whether an offer with P(accept) ``p`` is shown at the wanted ``threshold`` (0: always)."""
         held_to = self.threshold(threshold)
         if p >= held_to:
             return Decision(True, p, held_to)

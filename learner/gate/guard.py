@@ -2,8 +2,8 @@
 
 Of the offers that were accepted, or hidden and would have been, at most :data:`MOST_LOST` may lie below the
 threshold. What is held to that is no estimate but its upper bound (Wilson, *Probable inference, the law of
-succession, and statistical inference*, 1927; one-sided, 95 %): where too little is known, the threshold sinks,
-to zero at last, and everything is shown.
+succession, and statistical inference*, 1927; one-sided, 95 %): where too little is known, the threshold
+sinks, to zero at last, and everything is shown.
 """
 
 from __future__ import annotations

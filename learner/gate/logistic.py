@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DRIFT = 2e-5
 """Variance that a weight regains with each outcome, up to the prior's: habits change."""
-_STEPS = 40
+_STEPS = 80
 
 
 class Belief:
@@ -54,10 +54,10 @@ def mode(score: float, variance: float, accepted: bool, weight: float) -> float:
     """Return ``a`` where ``a = weight * (accepted - sigmoid(score + variance * a))``.
 
     The right side falls with ``a``, so there is one such ``a``, between -weight and weight: Newton's method,
-    with halving where it would leave what is known to hold it.
+    with halving where that would leave the bracket or does not narrow it.
     """
     low, high = (0.0, weight) if accepted else (-weight, 0.0)
-    pull = 0.5 * (low + high)
+    pull, width = 0.5 * (low + high), 2.0 * weight
     for _ in range(_STEPS):
         p = sigmoid(score + variance * pull)
         error = pull - weight * (accepted - p)
@@ -65,8 +65,9 @@ def mode(score: float, variance: float, accepted: bool, weight: float) -> float:
             break
         low, high = (low, pull) if error > 0 else (pull, high)
         pull -= error / (1.0 + weight * variance * p * (1.0 - p))
-        if not low <= pull <= high:
+        if high - low > 0.5 * width or not low < pull < high:
             pull = 0.5 * (low + high)
+        width = high - low
     return pull
 
 

@@ -21,10 +21,20 @@ SCRATCH = Path(".bench")
 
 
 @click.command()
-@click.option("--examples", type=click.Path(path_type=Path), default=SCRATCH / "primer/training-6000-1",
-              show_default=True, help="Folder with the primer's training examples.")
-@click.option("--rows", type=click.Path(path_type=Path), default=SCRATCH / "gate-prior.jsonl",
-              show_default=True, help="Where the rows are kept; a run goes on with those that are there.")
+@click.option(
+    "--examples",
+    type=click.Path(path_type=Path),
+    default=SCRATCH / "primer/training-6000-1",
+    show_default=True,
+    help="Folder with the primer's training examples.",
+)
+@click.option(
+    "--rows",
+    type=click.Path(path_type=Path),
+    default=SCRATCH / "gate-prior.jsonl",
+    show_default=True,
+    help="Where the rows are kept; a run goes on with those that are there.",
+)
 @click.option("--count", default=240, show_default=True, help="Cursors of the primer's examples.")
 @click.option("--library", default=60, show_default=True, help="Cursors of the Python standard library.")
 @click.option("--seed", default=1, show_default=True)

@@ -19,12 +19,9 @@ def would_accept(offered: str, written: str, *, ends: bool = True) -> bool | Non
     """
     line = _first_line(offered)
     right = _common(offered, written)
-    if right >= len(line) and line:
-        # "x" is not right where "xylophone" is written, though it begins like it.
-        if right < len(written) and right == len(line) and _joins(line[-1], written[right]):
-            return False
-        return True
-    if right >= ENOUGH:
+    # "x" is not right where "xylophone" is written, though that begins like it.
+    goes_on = 0 < right == len(line) < len(written) and _joins(line[-1], written[right])
+    if right >= ENOUGH or (line and right >= len(line) and not goes_on):
         return True
     return None if right == len(written) and not ends else False
 

@@ -71,6 +71,11 @@ def read_prior(path: Path = PRIOR) -> Prior:
             raise
         raise PriorError(f"the gate's prior {path} cannot be read ({error}); {remedy}") from None
     whole = covariance + np.tril(covariance, -1).T
-    if mean.shape != (SIZE,) or not (np.isfinite(mean).all() and np.isfinite(whole).all()) or np.linalg.eigvalsh(whole)[0] <= 0:
+    if not _is_belief(mean, whole):
         raise PriorError(f"the gate's prior {path} holds no belief (numbers that cannot be); {remedy}")
     return Prior(mean, whole, accepts, origin)
+
+
+def _is_belief(mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> bool:
+    finite = np.isfinite(mean).all() and np.isfinite(covariance).all()
+    return mean.shape == (SIZE,) and bool(finite) and bool(np.linalg.eigvalsh(covariance)[0] > 0)

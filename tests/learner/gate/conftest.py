@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from offers import rows
 
 from learner.gate.fitting import fit_prior
-from learner.gate.shipped import Prior
+
+if TYPE_CHECKING:
+    from learner.gate.shipped import Prior
 
 
 @pytest.fixture(scope="session")

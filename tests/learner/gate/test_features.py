@@ -47,9 +47,7 @@ def test_what_is_no_number_counts_as_not_said():
 )
 def test_a_feature_tells_two_places_apart(name: str, one: tuple[str, str], other: tuple[str, str]):
     index = NAMES.index(name)
-    yes, no = (
-        features_of(Spot("python", before, ""), text, (-0.1,))[index] for before, text in (one, other)
-    )
+    yes, no = (features_of(Spot("python", before, ""), text, (-0.1,))[index] for before, text in (one, other))
     assert (yes, no) == (1.0, 0.0)
 
 

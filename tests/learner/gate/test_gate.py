@@ -91,7 +91,9 @@ def test_poisoned_outcomes_cost_no_more_than_the_bound_allows(prior: Prior):
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.tuples(st.floats(-6, 0), st.booleans()), max_size=60), st.integers(0, 2**32))
-def test_whatever_the_outcomes_are_the_loss_is_bounded(prior: Prior, course: list[tuple[float, bool]], seed: int):
+def test_whatever_the_outcomes_are_the_loss_is_bounded(
+    prior: Prior, course: list[tuple[float, bool]], seed: int
+):
     gate = Gate(prior, seed)
     for logprob, accepted in course:
         x = features(logprob)

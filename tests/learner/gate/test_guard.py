@@ -69,11 +69,9 @@ def test_an_old_habit_is_forgotten():
 
 
 def test_the_upper_bound_is_rarely_too_low():
-    """Of 400 samples of a share of 6 %, one in twenty may have a bound below it (a false failure: 1 in 10^4)."""
+    """Of 400 samples of a share of 6 %, one in twenty may have a bound below it (false alarm: 1 in 10^4)."""
     draw = random.Random(1)
-    misses = sum(
-        upper_bound(sum(draw.random() < 0.06 for _ in range(150)), 150) < 0.06 for _ in range(400)
-    )
+    misses = sum(upper_bound(sum(draw.random() < 0.06 for _ in range(150)), 150) < 0.06 for _ in range(400))
     assert misses <= 40
     assert upper_bound(0, 0) == 1.0
     assert upper_bound(0, 150) == pytest.approx(0.0177, abs=1e-3)

@@ -52,7 +52,10 @@ def test_contradicting_outcomes_leave_it_undecided():
 
 
 def test_what_is_unknown_is_near_one_half():
-    sure, unsure = Belief(np.full(SMALL, -3.0), 1e-6 * np.eye(SMALL)), Belief(np.full(SMALL, -3.0), 50 * np.eye(SMALL))
+    sure, unsure = (
+        Belief(np.full(SMALL, -3.0), 1e-6 * np.eye(SMALL)),
+        Belief(np.full(SMALL, -3.0), 50 * np.eye(SMALL)),
+    )
     x = np.array([1.0, 0, 0, 0])
     assert sure.probability(x) == pytest.approx(sigmoid(-3.0), abs=1e-3)
     assert 0.2 < unsure.probability(x) < 0.5

@@ -18,6 +18,7 @@ from learner.gate.shadow import would_accept
         ("configuration.load()", "configuration.save()", True),  # the first eight characters are right
         (")", ") + 1", True),
         ("x", "xylophone", False),
+        ("configuration", "configurations", True),
         ("\n    return x\n    pass", "\n    return x\nelse", True),
         ("a = 1\nb = 2", "a = 1\nc = 3", True),
         ("add(1, 2)", "", False),

@@ -1,0 +1,198 @@
+"""What the gate hides, what that costs, and how long a decision takes: on projects newer than the model.
+
+The engine answers once at each cursor, with the prompt that is served first (near); an offer counts as
+accepted where its first line or its first eight characters are what stands there
+(``learner/gate/shadow.py``). The offers then pass the gate file by file, as a developer would meet them: it
+judges each, and learns from each outcome as a server does (``learned``); or it keeps to the prior that ships
+(``prior alone``). No project gave a row to that prior.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from estimates import Estimate, paired, spread
+from pipe import model_file
+from projects import REPORTING, fetch
+from report import RESULTS, SCRATCH, Figure, at_least, at_most, publish
+
+from learner.examples import Source
+from learner.file_examples import SourceFile, file_examples, read_source
+from learner.gate.calibration import calibration
+from learner.gate.features import History, Spot, features_of
+from learner.gate.gate import THRESHOLD, Gate
+from learner.gate.gathering import Row, gather, read_rows
+from learner.gate.outcomes import WEIGHTS
+from learner.gate.serving import ServingGate
+from learner.gate.shipped import read_prior
+from learner.labels import Label
+from learner.privacy import PrivacyFilter
+from models.engine import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from learner.examples import Example
+
+ROWS = SCRATCH / "gate-rows.jsonl"
+PAUSE_S = 20.0
+"""Between two offers of the simulated developer."""
+TIMED = 3000
+
+
+def main() -> None:
+    options = parse()
+    if not options.report:
+        waiting = [each for project in REPORTING for each in examples(fetch(project), options)]
+        SCRATCH.mkdir(exist_ok=True)
+        model = model_file(options.model)
+        if not gather(waiting, model, ROWS, threads=options.threads, minutes=options.minutes):
+            sys.exit(f"stopped after {options.minutes:g} min; the same command goes on where it stopped")
+    rows = [row for row in read_rows(ROWS) if row.text]
+    if not rows:
+        sys.exit(f"{ROWS} holds no offers; run without --report first")
+    publish("gate", figures_of(rows), summary(rows), options.to)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--cursors", type=int, default=60, help="per project")
+    add("--per-file", type=int, default=4)
+    add("--threads", type=int, default=2)
+    add("--seed", type=int, default=1)
+    add("--model", type=Path, metavar="GGUF", help="by default the model in use")
+    add("--minutes", type=float, default=float("inf"), help="stop after the cursor begun by then")
+    add("--report", action="store_true", help="only print the figures of what was run so far")
+    add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
+    return parser.parse_args()
+
+
+def examples(folder: Path, options: argparse.Namespace) -> Iterator[Example]:
+    """Yield the project's cursors, of all kinds that are trained and served, file by file."""
+    draw, privacy = random.Random(options.seed), PrivacyFilter(())
+    paths = sorted(folder.rglob("*.py"))
+    draw.shuffle(paths)
+    found = 0
+    for path in paths:
+        if found >= options.cursors:
+            return
+        if "test" in path.as_posix() or (lines := read_source(path)) is None:
+            continue
+        name = path.relative_to(folder).as_posix()
+        source = SourceFile(name, folder.name, f"{folder.name}/{name}", lines, Source.REPOSITORY, 1.0, 0.0)
+        for each in file_examples(source, min(options.per_file, options.cursors - found), draw, privacy):
+            found += 1
+            yield each
+
+
+def figures_of(rows: list[Row]) -> list[Figure]:
+    return [
+        *costs(rows, "learned", told(rows, learning=True)),
+        *costs(rows, "prior alone", told(rows, learning=False)),
+        at_most(
+            "time per decision, p95 (ms)", decision_ms(rows), 5.0, f"{TIMED} decisions, features included"
+        ),
+    ]
+
+
+def told(rows: Sequence[Row], *, learning: bool) -> list[tuple[float, bool]]:
+    """Return P(accept) of each offer and whether it was shown, in the rows' order."""
+    gate, history = Gate(read_prior(), seed=1), History()
+    found: list[tuple[float, bool]] = []
+    for number, row in enumerate(rows):
+        recent = history.recently(PAUSE_S * number)
+        spot = Spot(row.language, row.before, row.after)
+        x = features_of(spot, row.text, row.logprobs, row.stopped_by, recent=recent)
+        p = gate.p_accept(x)
+        shown = gate.shows(p, THRESHOLD)
+        found.append((p, shown))
+        if learning:
+            gate.learn(x, row.accepted, 1.0 if shown else WEIGHTS[Label.HIDDEN], p=p)
+            history.note(row.accepted, PAUSE_S * number)
+    return found
+
+
+def costs(rows: Sequence[Row], arm: str, judged: Sequence[tuple[float, bool]]) -> list[Figure]:
+    shown = [float(was_shown) for _, was_shown in judged]
+    accepted = [float(row.accepted) for row in rows]
+    files = [row.file for row in rows]
+
+    def estimate(statistic: Any) -> Estimate:
+        return paired(shown, accepted, files, statistic)
+
+    hidden, gain, lost = (estimate(each) for each in (share_hidden, relative_gain, share_lost))
+    found = calibration((p, row.accepted) for (p, _), row in zip(judged, rows, strict=True))
+    assert found, "there are rows"
+    rate = sum(accepted) / len(rows)
+    return [
+        at_least(f"offers hidden, {arm}", hidden.value, 0.20, f"{hidden}, {len(rows)} offers"),
+        at_least(
+            f"acceptance of those shown, relative gain, {arm}", gain.value, 0.25,
+            f"{gain}; without the gate {rate:.3f}",
+        ),
+        at_most(
+            f"would-be accepts lost, {arm}", lost.value, 0.05, f"{lost}, {sum(accepted):.0f} would-be accepts"
+        ),
+        Figure(
+            f"calibration error, {arm}", found.error,
+            note=f"Brier score {found.brier:.3f}; {rate * (1 - rate):.3f} for the mean",
+        ),
+    ]  # fmt: skip
+
+
+def share_hidden(shown: NDArray[np.float64], accepted: NDArray[np.float64]) -> float:
+    del accepted
+    return float(1.0 - shown.mean())
+
+
+def relative_gain(shown: NDArray[np.float64], accepted: NDArray[np.float64]) -> float:
+    return float((shown * accepted).sum() / max(1.0, shown.sum()) / max(1e-9, accepted.mean()) - 1.0)
+
+
+def share_lost(shown: NDArray[np.float64], accepted: NDArray[np.float64]) -> float:
+    return float(((1.0 - shown) * accepted).sum() / max(1.0, accepted.sum()))
+
+
+def decision_ms(rows: Sequence[Row]) -> float:
+    """Return the 95th percentile of what one decision of a server's gate takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        gate = ServingGate.open(Path(folder) / "ledger.db")
+    taken: list[float] = []
+    for number in range(TIMED):
+        row = rows[number % len(rows)]
+        spot = Spot(row.language, row.before, row.after)
+        candidates = (Candidate(row.text, row.logprobs, row.stopped_by),)
+        began = time.perf_counter()
+        gate.hides(f"o{number}", spot, row.text, candidates, PAUSE_S * number, THRESHOLD)
+        taken.append(1000 * (time.perf_counter() - began))
+    return spread(taken).p95
+
+
+def summary(rows: list[Row]) -> dict[str, Any]:
+    """Return the sample and the calibration behind the figures."""
+    judged = told(rows, learning=True)
+    found = calibration((p, row.accepted) for (p, _), row in zip(judged, rows, strict=True))
+    assert found, "there are rows"
+    return {
+        "projects": [asdict(project) for project in REPORTING],
+        "offers": len(rows),
+        "files": len({row.file for row in rows}),
+        "threshold": THRESHOLD,
+        "prior": dict(read_prior().origin),
+        "calibration": asdict(found),
+    }
+
+
+if __name__ == "__main__":
+    main()
