@@ -48,11 +48,13 @@ class Rememberer(Protocol):
 
     def rival(self, scene: Scene, settings: Settings) -> Prediction | None: ...
 
+    def support(self, scene: Scene, text: str) -> int: ...
+
 
 class Judge(Protocol):
     """What completing needs of :class:`lsp_server.gatekeeper.Gatekeeper`."""
 
-    def hides(self, offer: Offered, place: Place, threshold: float) -> bool: ...
+    def hides(self, offer: Offered, place: Place, threshold: float, support: int) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,8 @@ class Completer:
         prediction = found.prediction
         best, rest = prediction.rests(found)[0]
         offer = replace(best, text=rest)
-        if self._gatekeeper.hides(offer, scene.place, self._permission.settings.gate):
+        support = self._memory.support(scene, rest)
+        if self._gatekeeper.hides(offer, scene.place, self._permission.settings.gate, support):
             prediction.offers = (replace(offer, declined=Declined.HIDDEN),)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from learner.declined import Declined
 from learner.facts import Event, EventKind, Horizon, Offered, Served, Settlement
 from learner.memory.chunk import chunk_of
+from learner.memory.episode import is_right
 from learner.memory.place import place_of
 from learner.memory.store import Memory
 from learner.trim import trim
@@ -154,6 +155,13 @@ class Remembering:
             if not isinstance(text, Declined) and not self._memory.refuses(place, text):
                 return Prediction((self._offer(scene, text),))
         return None
+
+    def support(self, scene: Scene, text: str) -> int:
+        """Return on how many occasions the first line of ``text`` was written in like places."""
+        if self._memory is None:
+            return 0
+        found = self._memory.recall(_place(scene))
+        return sum(each.support for each in found if is_right(each.text, text))
 
     def refuses(self, scene: Scene, text: str) -> bool:
         """Return whether ``text`` was rejected here before, or taken and deleted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from learner.retrieval.identifiers import words
@@ -128,5 +129,11 @@ def _alike(ours: str, theirs: str) -> float:
     """Return the share of common words (Jaccard)."""
     if ours == theirs:
         return float(bool(ours))
-    one, other = set(words(ours)), set(words(theirs))
+    one, other = _words(ours), _words(theirs)
     return len(one & other) / len(one | other) if one or other else 0.0
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> frozenset[str]:
+    # Cached: one place is compared with dozens, and the next keystroke's place with the same ones.
+    return frozenset(words(text))

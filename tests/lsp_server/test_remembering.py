@@ -74,6 +74,25 @@ async def test_what_is_typed_along_is_still_offered_from_memory(client: Client, 
     assert await client.texts(2, END + 1, uri=B) == [RIGHT[1:]]
 
 
+async def test_the_gate_is_told_how_often_memory_knows_an_offer(
+    client: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+):
+    engine.says = lambda request: [WRONG]
+    await client.initialize()
+    await correct_once(client)
+    told: list[int] = []
+    session = client.server.session
+    monkeypatch.setattr(session._gatekeeper, "hides", lambda *arguments: told.append(arguments[3]))
+    monkeypatch.setattr(session._memory, "rival", lambda *arguments: None)
+    client.open(USERS, B)
+    engine.says = lambda request: [RIGHT]
+    await client.texts(2, END, uri=B)
+    client.open(USERS + "\n", B)
+    engine.says = lambda request: [WRONG]
+    await client.texts(2, END, uri=B)
+    assert told == [1, 0]
+
+
 async def test_by_hand_the_model_is_asked(client: Client, engine: FakeEngine):
     engine.says = lambda request: [WRONG]
     await client.initialize()
