@@ -1,27 +1,31 @@
 // The connection to one server: started, restarted after a crash, and given up with one message.
 
-import { type ExtensionContext, type OutputChannel, window } from "vscode";
+import { type ChildProcess, spawn } from "node:child_process";
+import type { LogOutputChannel } from "vscode";
 import {
   CloseAction,
   type CloseHandlerResult,
   ErrorAction,
+  ErrorCodes,
   LanguageClient,
-  type LanguageClientOptions,
   type Middleware,
+  ResponseError,
   RevealOutputChannelOn,
+  type ShowMessageParams,
 } from "vscode-languageclient/node";
 import type { Server } from "./server";
 import { serverSettings } from "./settings";
 
-/** A server that has not answered by then hangs: the machine is not that slow. */
-const START_MS = 30_000;
 /** Crashes within this time count together. */
 const MEMORY_MS = 180_000;
 const MOST_CRASHES = 4;
+const GOODBYE_MS = 2000;
 
 export interface Watcher {
   /** The server's `nightschool/status`. */
   status(status: ServerStatus): void;
+  /** The server's `window/showMessage`. */
+  told(message: ShowMessageParams): void;
   crashed(message: string, isFinal: boolean): void;
 }
 
@@ -33,81 +37,107 @@ export interface ServerStatus {
   adapter: string | null;
 }
 
-/** Starts `server`; throws when it does not answer in time. */
-export async function connect(
-  context: ExtensionContext,
-  server: Server,
-  provide: Middleware["provideInlineCompletionItems"],
-  watcher: Watcher,
-  log: OutputChannel,
-): Promise<LanguageClient> {
-  const [command = "nightschool", ...args] = server.command;
-  const options: LanguageClientOptions = {
-    documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-remote" }],
-    initializationOptions: serverSettings(),
-    outputChannel: log as LanguageClientOptions["outputChannel"],
-    revealOutputChannelOn: RevealOutputChannelOn.Never,
-    middleware: { provideInlineCompletionItems: provide },
-    initializationFailedHandler: () => false,
-    errorHandler: {
-      error: () => ({ action: ErrorAction.Continue, handled: true }),
-      closed: crashHandler(watcher),
-    },
-  };
-  const executable = { command, args: [...args, "serve", "--stdio"] };
-  const client = new LanguageClient("nightschool", "Nightschool", executable, options);
-  client.onNotification("nightschool/status", (status: ServerStatus) => watcher.status(status));
-  context.subscriptions.push(client);
-  await inTime(client, `${server.command.join(" ")} serve`);
-  return client;
-}
-
-async function inTime(client: LanguageClient, name: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`${name} has not answered for ${START_MS / 1000} seconds`)),
-      START_MS,
-    );
-  });
-  try {
-    await Promise.race([client.start(), late]);
-  } catch (error) {
-    void client.stop(1000).catch(() => undefined);
-    throw error;
-  } finally {
-    clearTimeout(timer);
+/** Writes to the log what the library would show as messages of its own beside ours. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
   }
 }
 
-/** Restarts a server that ended by itself; one that keeps ending is left alone. */
-function crashHandler(watcher: Watcher): () => CloseHandlerResult {
-  let crashes: number[] = [];
-  return () => {
+export class Connection {
+  readonly client: LanguageClient;
+  private readonly name: string;
+  private child: ChildProcess | undefined;
+  private lastWords = "";
+  private hasStarted = false;
+  private isUnwanted = false;
+  private crashes: number[] = [];
+  /** Called with why the server will not be ready. */
+  private giveUp: (reason: Error) => void = () => undefined;
+
+  constructor(
+    private readonly server: Server,
+    provide: Middleware["provideInlineCompletionItems"],
+    private readonly watcher: Watcher,
+    log: LogOutputChannel,
+  ) {
+    this.name = `${server.command.join(" ")} serve`;
+    this.client = new QuietClient("nightschool", "Nightschool", () => this.spawn(), {
+      documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-remote" }],
+      initializationOptions: () => serverSettings(),
+      outputChannel: log,
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      middleware: { provideInlineCompletionItems: provide },
+      initializationFailedHandler: () => false,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => this.closed(),
+      },
+    });
+    this.client.onNotification("nightschool/status", (status: ServerStatus) => watcher.status(status));
+    this.client.onNotification("window/showMessage", (message: ShowMessageParams) => watcher.told(message));
+  }
+
+  /** Starts the server; throws when it ends before it has answered, or does not answer in time. */
+  async start(limitSeconds: number): Promise<void> {
+    const inVain = new Promise<never>((_, reject) => {
+      this.giveUp = reject;
+    });
+    const late = new Error(`${this.name} has not answered for ${limitSeconds} seconds`);
+    const timer = setTimeout(() => this.giveUp(late), 1000 * limitSeconds);
+    try {
+      await Promise.race([this.client.start().catch((error) => this.explained(error, inVain)), inVain]);
+      this.hasStarted = true;
+    } catch (error) {
+      await this.stop();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A connection that was closed says nothing; the end of its process, which comes with it, says why. */
+  private explained(error: unknown, end: Promise<never>): Promise<never> {
+    const isGone = error instanceof ResponseError && error.code === ErrorCodes.PendingResponseRejected;
+    return isGone ? end : Promise.reject(error);
+  }
+
+  async stop(): Promise<void> {
+    this.isUnwanted = true;
+    // A client that is still starting cannot be stopped: its server's end stops it.
+    await this.client.dispose(GOODBYE_MS).catch(() => undefined);
+    this.child?.kill();
+  }
+
+  private async spawn(): Promise<ChildProcess> {
+    const [command = "", ...args] = this.server.command;
+    const child = spawn(command, [...args, "serve", "--stdio"]);
+    this.child = child;
+    this.lastWords = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.lastWords = text.trim().split("\n").at(-1) ?? "";
+    });
+    child.on("close", (code, signal) => {
+      if (this.hasStarted) return;
+      const words = this.lastWords && `: ${this.lastWords}`;
+      this.giveUp(new Error(`${this.name} ended before it was ready (${signal ?? code})${words}`));
+    });
+    await new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject));
+    return child;
+  }
+
+  /** Lets a server that ended by itself be started again; one that keeps ending is left alone. */
+  private closed(): CloseHandlerResult {
+    if (this.isUnwanted || !this.hasStarted) return { action: CloseAction.DoNotRestart, handled: true };
     const now = Date.now();
-    crashes = [...crashes.filter((at) => now - at < MEMORY_MS), now];
-    const isFinal = crashes.length > MOST_CRASHES;
-    watcher.crashed(
+    this.crashes = [...this.crashes.filter((at) => now - at < MEMORY_MS), now];
+    const isFinal = this.crashes.length > MOST_CRASHES;
+    this.watcher.crashed(
       isFinal
-        ? `the server ended ${crashes.length} times in ${MEMORY_MS / 60_000} minutes`
+        ? `the server ended ${this.crashes.length} times in ${MEMORY_MS / 60_000} minutes`
         : "the server ended and was restarted",
       isFinal,
     );
     return { action: isFinal ? CloseAction.DoNotRestart : CloseAction.Restart, handled: true };
-  };
-}
-
-/** Says something once per cause, with one way out. */
-export class Messages {
-  private readonly said = new Set<string>();
-
-  async warn(cause: string, text: string, ...actions: string[]): Promise<string | undefined> {
-    if (this.said.has(cause)) return undefined;
-    this.said.add(cause);
-    return window.showWarningMessage(`Nightschool: ${text}`, ...actions);
-  }
-
-  mended(cause: string): void {
-    this.said.delete(cause);
   }
 }

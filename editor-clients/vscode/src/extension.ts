@@ -2,46 +2,55 @@
 
 import { join } from "node:path";
 import { commands, type ExtensionContext, type LogOutputChannel, Uri, window, workspace } from "vscode";
-import { DidChangeConfigurationNotification, type LanguageClient } from "vscode-languageclient/node";
-import { connect, Messages, type ServerStatus } from "./client";
+import {
+  DidChangeConfigurationNotification,
+  type LanguageClient,
+  MessageType,
+  type ShowMessageParams,
+} from "vscode-languageclient/node";
+import { Connection, type ServerStatus } from "./client";
 import { installedProgram, installServer } from "./install";
-import { rollBack, snooze, train } from "./night";
+import { Messages } from "./messages";
+import { rollBack, snooze, Training } from "./night";
 import { Offers } from "./offers";
 import { readJson, runWithProgress } from "./program";
 import { showReport } from "./report";
 import { findServer, type Server } from "./server";
-import { serverSettings } from "./settings";
+import { ownSettings, serverSettings } from "./settings";
+import { StatisticsPage } from "./statistics";
 import { StatusBar } from "./status";
 import { toggle, toggleFile, toggleLanguage } from "./toggle";
+import { openWalkthrough, welcome } from "./walkthrough";
 
 class Nightschool {
-  private client: LanguageClient | undefined;
+  private connection: Connection | undefined;
   private server: Server | undefined;
   private starting: Promise<void> | undefined;
   private readonly messages = new Messages();
   private readonly bar = new StatusBar();
-  private readonly offers = new Offers(() => this.client);
+  private readonly offers = new Offers(() => this.connection?.client);
+  private readonly training = new Training((percentage) => this.bar.showTraining(percentage));
+  private readonly statistics = new StatisticsPage();
   private readonly log: LogOutputChannel = window.createOutputChannel("Nightschool", { log: true });
 
   constructor(private readonly context: ExtensionContext) {
-    context.subscriptions.push(this.bar, this.offers, this.log);
+    context.subscriptions.push(this.bar, this.offers, this.statistics, this.log);
     const registered: Record<string, (argument?: unknown) => unknown> = {
       "nightschool.menu": () => this.bar.menu(),
       "nightschool.toggle": toggle,
       "nightschool.toggleLanguage": toggleLanguage,
       "nightschool.toggleFile": toggleFile,
       "nightschool.snoozeFor": (minutes) => this.withClient((client) => this.snooze(client, minutes)),
-      "nightschool.trainNow": () => this.withClient(train),
+      "nightschool.trainNow": () => this.withClient((client) => this.training.train(client)),
+      "nightschool.cancelTraining": () => this.training.cancel(),
       "nightschool.rollBack": () => this.withClient(rollBack),
       "nightschool.report": () => this.withServer((server) => showReport(server.command)),
-      "nightschool.statistics": () => this.withServer((server) => this.statistics(server)),
+      "nightschool.statistics": () => this.withServer((server) => this.statistics.show(server.command)),
       "nightschool.log": () => this.withServer((server) => this.openLog(server)),
       "nightschool.restart": () => this.start(),
       "nightschool.installServer": async () => (await installServer(context)) && this.start(),
-      "nightschool.getModel": () =>
-        this.withServer((server) =>
-          runWithProgress("getting the model", [...server.command, "model", "get"]),
-        ),
+      "nightschool.getModel": () => this.withServer((server) => this.getModel(server)),
+      "nightschool.walkthrough": openWalkthrough,
     };
     for (const [name, action] of Object.entries(registered)) {
       context.subscriptions.push(commands.registerCommand(name, action));
@@ -60,66 +69,95 @@ class Nightschool {
     return this.starting;
   }
 
+  /** Waits for no answer to a message: the next start must not wait for one that nobody reads. */
   private async startNow(): Promise<void> {
     await this.stop();
     this.bar.show(trouble("starting", ""));
+    const settings = ownSettings((problem) => void this.messages.warn(problem, problem));
     try {
-      this.server = await this.find();
-      if (!this.server) return await this.offerInstallation();
-      this.client = await connect(this.context, this.server, this.offers.provide, this, this.log);
+      this.server = await this.find(settings.command);
+      if (!this.server) {
+        this.bar.show(trouble("error", "the server is not installed", "pipx install nightschool"));
+        void this.offerInstallation();
+        return;
+      }
+      const connection = new Connection(this.server, this.offers.provide, this, this.log);
+      this.connection = connection;
+      await connection.start(settings.startTimeout);
     } catch (error) {
+      this.connection = undefined;
       const reason = error instanceof Error ? error.message : String(error);
       this.log.error(reason);
       this.bar.show(trouble("error", reason));
-      const choice = await this.messages.warn("start", reason, "Try again", "Show the log");
-      if (choice === "Try again") void this.start();
-      if (choice === "Show the log") this.log.show();
+      void this.offerRetry(reason);
       return;
     }
     this.messages.mended("start");
+    this.messages.mended("server");
     await commands.executeCommand("setContext", "nightschool.running", true);
   }
 
-  private async find(): Promise<Server | undefined> {
-    const configured = workspace.getConfiguration("nightschool").get<string[]>("server.command", []);
+  private async find(configured: readonly string[]): Promise<Server | undefined> {
     return (
       (await findServer(configured)) ??
       (await findServer([installedProgram(this.context)]).catch(() => undefined))
     );
   }
 
+  private async offerRetry(reason: string): Promise<void> {
+    const choice = await this.messages.warn("start", reason, "Try again", "Show the log");
+    if (choice === "Try again") {
+      this.messages.mended("start");
+      void this.start();
+    }
+    if (choice === "Show the log") this.log.show();
+  }
+
   private async offerInstallation(): Promise<void> {
-    this.bar.show(trouble("error", "the server is not installed", "pipx install nightschool"));
     const choice = await this.messages.warn(
       "server",
       "its server is not installed",
       "Install it",
       "Choose a command",
     );
-    if (choice === "Install it") await commands.executeCommand("nightschool.installServer");
     if (choice) this.messages.mended("server");
+    if (choice === "Install it") await commands.executeCommand("nightschool.installServer");
     if (choice === "Choose a command") {
       await commands.executeCommand("workbench.action.openSettings", "nightschool.server.command");
     }
   }
 
   async stop(): Promise<void> {
-    const client = this.client;
-    this.client = undefined;
+    const connection = this.connection;
+    this.connection = undefined;
     await commands.executeCommand("setContext", "nightschool.running", false);
-    await client?.dispose(2000).catch(() => undefined);
+    await connection?.stop();
   }
 
   status(status: ServerStatus): void {
     this.bar.show(status);
     void commands.executeCommand("setContext", "nightschool.ready", status.state === "ready");
-    if (status.remedy.startsWith("nightschool model get")) void this.offerModel();
+    if (modelToGet(status)) void this.offerModel(status);
     else if (status.state === "ready") this.messages.mended("model");
   }
 
-  private async offerModel(): Promise<void> {
-    const choice = await this.messages.warn("model", "there is no model yet", "Get it");
-    if (choice === "Get it") await commands.executeCommand("nightschool.getModel");
+  private async offerModel(status: ServerStatus): Promise<void> {
+    const choice = await this.messages.warn(
+      "model",
+      `there is no model yet (${modelToGet(status)})`,
+      "Get it",
+    );
+    if (!choice) return;
+    this.messages.mended("model");
+    await commands.executeCommand("nightschool.getModel");
+  }
+
+  told(message: ShowMessageParams): void {
+    // Said by `offerModel` already, with a button.
+    if (modelToGet(this.bar.status) && message.message.includes(this.bar.status.remedy)) return;
+    if (message.type === MessageType.Error) void window.showErrorMessage(message.message);
+    else if (message.type === MessageType.Warning) void window.showWarningMessage(message.message);
+    else void window.showInformationMessage(message.message);
   }
 
   crashed(message: string, isFinal: boolean): void {
@@ -135,10 +173,17 @@ class Nightschool {
     });
   }
 
+  private async getModel(server: Server): Promise<void> {
+    const model = modelToGet(this.bar.status);
+    const title = `getting ${model ?? "the model"}`;
+    await runWithProgress(title, [...server.command, "model", "get", ...(model ? [model] : [])]);
+  }
+
   private async sendSettings(): Promise<void> {
     const settings = { settings: serverSettings() };
-    if (this.client?.isRunning()) {
-      await this.client.sendNotification(DidChangeConfigurationNotification.type, settings);
+    const client = this.connection?.client;
+    if (client?.isRunning()) {
+      await client.sendNotification(DidChangeConfigurationNotification.type, settings);
     }
   }
 
@@ -146,12 +191,6 @@ class Nightschool {
     if (typeof minutes === "number") return snooze(client, minutes);
     const choice = await window.showQuickPick(["5 minutes", "30 minutes", "60 minutes"], { title: "Snooze" });
     if (choice) await snooze(client, Number.parseInt(choice, 10));
-  }
-
-  private async statistics(server: Server): Promise<void> {
-    const found = await readJson<object>([...server.command, "stats", "--json"]);
-    const content = found ? JSON.stringify(found, null, 2) : '"nothing was offered yet"';
-    await window.showTextDocument(await workspace.openTextDocument({ content, language: "json" }));
   }
 
   private async openLog(server: Server): Promise<void> {
@@ -166,7 +205,8 @@ class Nightschool {
 
   private async withClient(action: (client: LanguageClient) => unknown): Promise<void> {
     await this.starting;
-    if (this.client?.isRunning()) await action(this.client);
+    const client = this.connection?.client;
+    if (client?.isRunning()) await action(client);
     else void window.showWarningMessage(`Nightschool is not running: ${this.bar.status.message}`);
   }
 
@@ -188,12 +228,18 @@ function trouble(state: ServerStatus["state"], message: string, remedy = ""): Se
   return { state, message, remedy, model: "", adapter: null };
 }
 
+/** Returns the name of the model that is missing and can be had. */
+function modelToGet(status: ServerStatus): string | undefined {
+  return /^nightschool model get (\S+)$/.exec(status.remedy)?.[1];
+}
+
 let running: Nightschool | undefined;
 
 export function activate(context: ExtensionContext): void {
   running = new Nightschool(context);
   // Not awaited: other extensions wait for this function.
   void running.start();
+  void welcome(context);
 }
 
 export async function deactivate(): Promise<void> {

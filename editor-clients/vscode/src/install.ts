@@ -3,14 +3,15 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type ExtensionContext, window, workspace } from "vscode";
+import { type ExtensionContext, window } from "vscode";
 import { runWithProgress } from "./program";
+import { packageToInstall } from "./settings";
 
 const run = promisify(execFile);
 
-/** Installs the server; returns its command, or undefined where that failed (and was said). */
+/** Installs the server; returns whether that went well (else it was said what did not). */
 export async function installServer(context: ExtensionContext): Promise<boolean> {
-  const wanted = workspace.getConfiguration("nightschool").get("server.package", "nightschool");
+  const wanted = packageToInstall();
   if (await works("uv", "--version"))
     return runWithProgress("installing with uv", ["uv", "tool", "install", "--upgrade", wanted]);
   if (await works("pipx", "--version"))

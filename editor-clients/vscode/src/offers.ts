@@ -5,6 +5,7 @@ import {
   type Disposable,
   type InlineCompletionItem,
   type Position,
+  Range,
   type TextDocument,
   window,
 } from "vscode";
@@ -81,11 +82,10 @@ export class Offers implements Disposable {
   private async acceptPart(command: string): Promise<void> {
     const editor = window.activeTextEditor;
     const shown = editor && this.shown(editor.document, editor.selection.active);
-    const start = editor?.document.offsetAt(editor.selection.active);
+    const start = editor?.selection.active;
     await commands.executeCommand(command);
     if (!editor || !shown || start === undefined) return;
-    const end = editor.document.offsetAt(editor.selection.active);
-    const taken = editor.document.getText().slice(start, end);
+    const taken = textBetween(editor.document, start, editor.selection.active);
     const offer = shown.find(({ text }) => taken !== "" && text.startsWith(taken));
     const whole = offer && this.whole.get(offer.id);
     if (!offer || whole === undefined) return;
@@ -115,7 +115,7 @@ export class Offers implements Disposable {
     if (!display || display.uri !== document.uri.toString() || cursor.isBefore(display.position))
       return undefined;
     // Typing along moves the cursor into the offer before the next answer comes.
-    const typed = document.getText().slice(document.offsetAt(display.position), document.offsetAt(cursor));
+    const typed = textBetween(document, display.position, cursor);
     return display.offers
       .filter(({ text }) => text.startsWith(typed))
       .map(({ id, text }) => ({ id, text: text.slice(typed.length) }));
@@ -125,6 +125,11 @@ export class Offers implements Disposable {
     const client = this.client();
     if (client?.isRunning()) void client.sendNotification(method, params);
   }
+}
+
+/** Returns the document's text with the line ends that offers have. */
+function textBetween(document: TextDocument, start: Position, end: Position): string {
+  return document.getText(new Range(start, end)).replaceAll("\r\n", "\n");
 }
 
 function asItem({ id, text }: Offer): object {

@@ -7,16 +7,21 @@ import { type CancellationToken, ProgressLocation, window } from "vscode";
 const run = promisify(execFile);
 const PATIENCE_MS = 30_000;
 
-/** Returns what a command prints as JSON; undefined where it has nothing to say (exit code 3). */
-export async function readJson<T>(command: readonly string[]): Promise<T | undefined> {
+/** Returns what a command prints; empty where it has nothing to say (exit code 3). */
+export async function readText(command: readonly string[]): Promise<string> {
   const [program = "", ...args] = command;
   try {
-    const { stdout } = await run(program, args, { timeout: PATIENCE_MS, maxBuffer: 64 * 2 ** 20 });
-    return JSON.parse(stdout) as T;
+    return (await run(program, args, { timeout: PATIENCE_MS, maxBuffer: 64 * 2 ** 20 })).stdout;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === 3) return undefined;
+    if (error instanceof Error && "code" in error && error.code === 3) return "";
     throw error;
   }
+}
+
+/** Returns what a command prints as JSON; undefined where it has nothing to say. */
+export async function readJson<T>(command: readonly string[]): Promise<T | undefined> {
+  const text = await readText(command);
+  return text ? (JSON.parse(text) as T) : undefined;
 }
 
 /** Runs a long command with its last line as progress; returns whether it ended well. */

@@ -23,17 +23,22 @@ let panel: WebviewPanel | undefined;
 export async function showReport(command: readonly string[]): Promise<void> {
   const adapters = (await readJson<Adapter[]>([...command, "adapters", "list", "--json"])) ?? [];
   const statistics = await readJson<Statistics>([...command, "stats", "--json"]);
-  panel ??= window.createWebviewPanel("nightschool.report", "Nightschool: report", ViewColumn.Active, {
-    enableScripts: false,
-  });
-  panel.onDidDispose(() => {
-    panel = undefined;
-  });
+  panel ??= openPanel();
   panel.webview.html = page(adapters, statistics?.groups ?? []);
   panel.reveal();
 }
 
-export function page(adapters: readonly Adapter[], groups: Statistics["groups"]): string {
+function openPanel(): WebviewPanel {
+  const opened = window.createWebviewPanel("nightschool.report", "Nightschool: report", ViewColumn.Active, {
+    enableScripts: false,
+  });
+  opened.onDidDispose(() => {
+    panel = undefined;
+  });
+  return opened;
+}
+
+function page(adapters: readonly Adapter[], groups: Statistics["groups"]): string {
   const nonce = randomBytes(16).toString("base64");
   return `<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'nonce-${nonce}'">

@@ -12,7 +12,7 @@ import {
   workspace,
 } from "vscode";
 import type { ServerStatus } from "./client";
-import { isLanguageOn } from "./toggle";
+import { isFileOn, isLanguageOn } from "./toggle";
 
 const ICONS: Record<ServerStatus["state"], string> = {
   starting: "$(loading~spin)",
@@ -29,6 +29,7 @@ interface Choice extends QuickPickItem {
 
 export class StatusBar implements Disposable {
   private readonly item: StatusBarItem;
+  private percentage: number | undefined;
   private last: ServerStatus = { state: "starting", message: "", remedy: "", model: "", adapter: null };
 
   constructor() {
@@ -49,11 +50,19 @@ export class StatusBar implements Disposable {
 
   show(status: ServerStatus): void {
     this.last = status;
-    this.item.text = `${ICONS[status.state]} Nightschool`;
-    this.item.tooltip = describe(status);
-    this.item.accessibilityInformation = { label: `Nightschool: ${describe(status)}` };
+    const training = this.percentage === undefined ? "" : ` ${this.percentage} %`;
+    const description = `${describe(status)}${training && `, training${training}`}`;
+    this.item.text = `${ICONS[status.state]} Nightschool${training}`;
+    this.item.tooltip = description;
+    this.item.accessibilityInformation = { label: `Nightschool: ${description}` };
     this.item.backgroundColor =
       status.state === "error" ? new ThemeColor("statusBarItem.warningBackground") : undefined;
+  }
+
+  /** How far a night is; undefined when there is none. */
+  showTraining(percentage: number | undefined): void {
+    this.percentage = percentage;
+    this.show(this.last);
   }
 
   async menu(): Promise<void> {
@@ -66,15 +75,16 @@ export class StatusBar implements Disposable {
 
   private choices(): Choice[] {
     const isOn = workspace.getConfiguration("nightschool").get("enabled", true);
+    const isOnHere = isFileOn();
     const language = window.activeTextEditor?.document.languageId;
     const separator = (label: string): Choice => ({ label, kind: QuickPickItemKind.Separator });
     const isSnoozed = this.last.state === "off" && this.last.message === "snoozed";
     return [
-      ...(this.last.remedy || this.last.state === "error"
-        ? [
-            { label: "$(tools) Get the model", command: "nightschool.getModel" },
-            { label: "$(debug-restart) Restart the server", command: "nightschool.restart" },
-          ]
+      ...(this.last.remedy.startsWith("nightschool model get")
+        ? [{ label: "$(cloud-download) Get the model", command: "nightschool.getModel" }]
+        : []),
+      ...(this.last.state === "error"
+        ? [{ label: "$(debug-restart) Restart the server", command: "nightschool.restart" }]
         : []),
       separator("ghost text"),
       {
@@ -89,7 +99,14 @@ export class StatusBar implements Disposable {
                 : `$(check) Turn on for ${language}`,
               command: "nightschool.toggleLanguage",
             },
-            { label: "$(file) Turn on or off for this file", command: "nightschool.toggleFile" },
+          ]
+        : []),
+      ...(isOn && isOnHere !== undefined
+        ? [
+            {
+              label: isOnHere ? "$(circle-slash) Turn off for this file" : "$(check) Turn on for this file",
+              command: "nightschool.toggleFile",
+            },
           ]
         : []),
       ...(isSnoozed
@@ -100,11 +117,14 @@ export class StatusBar implements Disposable {
             argument: minutes,
           }))),
       separator("learning"),
-      { label: "$(mortar-board) Train now", command: "nightschool.trainNow" },
+      this.percentage === undefined
+        ? { label: "$(mortar-board) Train now", command: "nightschool.trainNow" }
+        : { label: "$(debug-stop) Cancel the training", command: "nightschool.cancelTraining" },
       { label: "$(discard) Roll back to the adapter before", command: "nightschool.rollBack" },
       { label: "$(graph) Open the report", command: "nightschool.report" },
       { label: "$(list-ordered) Show statistics", command: "nightschool.statistics" },
       separator("help"),
+      { label: "$(book) Get started", command: "nightschool.walkthrough" },
       { label: "$(output) Show the log", command: "nightschool.log" },
       {
         label: "$(gear) Settings",

@@ -9,34 +9,52 @@ export async function toggle(): Promise<void> {
 }
 
 export function isLanguageOn(language: string): boolean {
-  const languages = settings().get<Record<string, boolean>>("languages", {});
-  return languages[language] ?? languages["*"] ?? true;
+  const switches = languages();
+  return switches[language] ?? switches["*"] ?? true;
+}
+
+/** A value of the wrong type is as none: the server says that it is wrong. */
+function languages(): Record<string, boolean> {
+  const value: unknown = settings().get("languages");
+  return typeof value === "object" && value !== null ? { ...value } : {};
 }
 
 export async function toggleLanguage(): Promise<void> {
   const language = window.activeTextEditor?.document.languageId;
   if (!language) return;
-  const languages = { ...settings().get<Record<string, boolean>>("languages", {}) };
-  languages[language] = !isLanguageOn(language);
-  await settings().update("languages", languages, ConfigurationTarget.Global);
+  const changed = { ...languages(), [language]: !isLanguageOn(language) };
+  await settings().update("languages", changed, ConfigurationTarget.Global);
 }
 
-/** Adds the file to the paths to stay silent in, or takes it out again. */
+/** Adds the active file to the paths to stay silent in, or takes it out again. */
 export async function toggleFile(): Promise<void> {
-  const uri = window.activeTextEditor?.document.uri;
-  const folder = uri && workspace.getWorkspaceFolder(uri);
-  if (!uri || !folder) {
-    void window.showInformationMessage("Nightschool: only a file of a workspace can be turned off by itself");
+  const glob = activeFile();
+  if (!glob) {
+    void window.showInformationMessage("Nightschool: only a file on the disk can be turned off by itself");
     return;
   }
-  const glob = `/${escaped(workspace.asRelativePath(uri, false))}`;
-  const scoped = workspace.getConfiguration("nightschool", uri);
-  const paths = scoped.get<string[]>("disabledPaths", []);
+  const paths = disabledPaths();
   const changed = paths.includes(glob) ? paths.filter((path) => path !== glob) : [...paths, glob];
-  await scoped.update("disabledPaths", changed, ConfigurationTarget.Workspace);
+  // A value of the workspace's hides the user's: the change goes where it counts.
+  const isOfWorkspace = settings().inspect("disabledPaths")?.workspaceValue !== undefined;
+  const target = isOfWorkspace ? ConfigurationTarget.Workspace : ConfigurationTarget.Global;
+  await settings().update("disabledPaths", changed, target);
 }
 
-/** A path's own characters, not a pattern's. */
-function escaped(path: string): string {
-  return path.replace(/[\\*?[\]!# ]/g, "\\$&");
+/** Returns undefined where the active editor shows no file. */
+export function isFileOn(): boolean | undefined {
+  const glob = activeFile();
+  return glob ? !disabledPaths().includes(glob) : undefined;
+}
+
+/** Returns the glob that matches the active file alone. The server matches whole paths, from the root on. */
+function activeFile(): string | undefined {
+  const uri = window.activeTextEditor?.document.uri;
+  // A path's own characters, not a pattern's.
+  return uri?.scheme === "file" ? uri.path.replace(/[\\*?[\]!# ]/g, "\\$&") : undefined;
+}
+
+function disabledPaths(): unknown[] {
+  const value: unknown = settings().get("disabledPaths");
+  return Array.isArray(value) ? value : [];
 }
