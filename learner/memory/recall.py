@@ -26,6 +26,9 @@ SPEAK_ALIKE = 24
 POSTINGS = 1_500
 """Full-text entries read in one search: the rarest words come first, and what is everywhere tells nothing."""
 LAST = "\U0010ffff"
+STEADY = 50
+"""Patterns from which a word's count is kept: one more or less changes nothing then. A word that nobody had
+written when it was first looked for may be in the next pattern."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Recalled:
 
 
 class Vocabulary:
-    """How many patterns have a word; counted once, for it changes slowly."""
+    """How many patterns have a word; of common words counted once, for that changes slowly."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
@@ -70,7 +73,9 @@ class Vocabulary:
         found = self._counts.get(word)
         if found is None:
             row = connection.execute("SELECT doc FROM vocabulary WHERE term = ?", (word,)).fetchone()
-            found = self._counts[word] = row[0] if row else 0
+            found = row[0] if row else 0
+            if found >= STEADY:
+                self._counts[word] = found
         return found
 
 
