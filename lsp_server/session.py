@@ -15,6 +15,7 @@ from learner.current import OFF
 from learner.declined import Declined
 from learner.facts import Served
 from learner.facts import Session as SessionFact
+from learner.ignored import keep_globs
 from learner.privacy import PrivacyFilter
 from learner.registry import AdapterError, Registry
 from lsp_server import __version__
@@ -139,6 +140,7 @@ class Session:
         self._watch = HomeWatch(outside.home, asyncio.get_running_loop(), self._follow_soon)
         self._waking: asyncio.TimerHandle | None = None
         """Ends the snooze."""
+        self._ignored = outside.home.ignored
         self._use_privacy = outside.use_privacy
         self._use_privacy(self._privacy)
         outside.record(SessionFact(session_id, outside.now(), client, __version__, os.getpid()))
@@ -186,8 +188,14 @@ class Session:
         self._use_privacy(self._privacy)
         self._memory.use_privacy(self._privacy)
         self._context.use_folders(self._privacy)
+        self._keep_ignored()
         for document in self.workspace:
             self._look_up(document)
+
+    def _keep_ignored(self) -> None:
+        """Let the night know which files it must leave out."""
+        folders, globs = list(self.workspace.folders), self._permission.settings.ignore
+        asyncio.get_running_loop().run_in_executor(None, keep_globs, self._ignored, folders, globs)
 
     # Ghost text
 
@@ -322,6 +330,7 @@ class Session:
 
     def start(self) -> None:
         self._context.use_folders(self._privacy)
+        self._keep_ignored()
         self._watch.start()
         self._ticking = asyncio.create_task(self._tick())
         self._loading = asyncio.create_task(self._gatekeeper.load())

@@ -72,6 +72,11 @@ class Home:
         return self.root / "night"
 
     @property
+    def ignored(self) -> Path:
+        """What editors were told to ignore, for the night."""
+        return self.root / "ignored.json"
+
+    @property
     def typing(self) -> Path:
         """An empty file; the time of its last change is that of the last keystroke in any editor."""
         return self.root / "typing"

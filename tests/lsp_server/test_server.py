@@ -11,6 +11,7 @@ from fake_engine import FakeEngine
 from in_process import URI, Client, model_in, position
 
 from learner.facts import Offered
+from learner.ignored import kept_globs
 from lsp_server.permission import LARGEST_DOCUMENT, LONGEST_LINE
 from models.engine import EngineState
 
@@ -119,6 +120,19 @@ async def test_what_may_be_kept_follows_folders_and_settings(client: Client, tmp
     assert client.filters[-1].allows(tmp_path / "one" / "own.py")
     client.notify("workspace/didChangeConfiguration", {"settings": {"ignore": ["own.py"]}})
     assert not client.filters[-1].allows(tmp_path / "one" / "own.py")
+
+
+async def test_the_night_is_told_what_the_settings_ignore(client: Client) -> None:
+    await client.initialize(ignore=["*.sql"])
+    await until_kept(client, ("*.sql",))
+    client.notify("workspace/didChangeConfiguration", {"settings": {"ignore": ["gen/"]}})
+    await until_kept(client, ("gen/",))
+
+
+async def until_kept(client: Client, globs: tuple[str, ...]) -> None:
+    async with asyncio.timeout(10):
+        while kept_globs(client.home.ignored) != globs:
+            await asyncio.sleep(0)
 
 
 async def test_the_status_names_the_adapter(client: Client, engine: FakeEngine) -> None:
