@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "lsp_server.demo:demo",
     "doctor": "lsp_server.doctor:doctor",
     "model": "models.cli:model",
+    "replay": "learner.replay.cli:replay_command",
     "schedule": "learner.schedule_cli:schedule",
     "serve": "lsp_server.cli:serve",
     "stats": "learner.cli:stats",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from learner.declined import Declined
@@ -59,9 +59,9 @@ class Prediction:
     model: str = ""
     layout: str = ""
     adapter: str | None = None
-    support: float = 0.0
-    """How many episodes of memory speak for it."""
-    p: float | None = field(default=None)
+    support: int = 0
+    """On how many occasions it was written in like places, as far as memory knows."""
+    p: float | None = None
     """P(accept) by the gate, where there is one."""
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,20 @@ from learner.replay.record import Phase
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from learner.exam.bootstrap import Difference
     from learner.replay.record import Row
 
 PER = 1000
 """Typed characters that saved ones are counted by."""
 CONTROLS = ("frozen", "static", "other_project", "shuffled")
 """What an arm must beat: the first two without learning, the others without learning this."""
+
+LIMITS = {
+    "exact_match": (0.0, 1.0),
+    "edit_similarity": (0.0, 1.0),
+    "log_loss": (0.0, math.inf),
+    "show_rate": (0.0, 1.0),
+}
+"""What a figure cannot pass, and no interval of it should."""
 
 Answers = dict[tuple[int, str, int], "Row"]
 """One arm's rows by seed, project and question."""
@@ -87,7 +95,9 @@ def _figures(answers: Answers) -> dict[str, Any]:
 
 def interval(rows: Sequence[Row], figure: str) -> dict[str, float | None]:
     """Return a figure of some answers as ``mean``, ``low`` and ``high``; None where they are too few."""
-    return _told(rows, [0.0] * len(rows), figure)
+    found = _told(rows, [0.0] * len(rows), figure)
+    least, most = LIMITS.get(figure, (-math.inf, math.inf))
+    return {name: None if value is None else min(most, max(least, value)) for name, value in found.items()}
 
 
 def _differences(final: Mapping[str, Answers]) -> list[dict[str, Any]]:
@@ -124,7 +134,7 @@ def _told(first: Sequence[Row], second: Sequence[float], figure: str) -> dict[st
     cluster = clusters([f"{row.project}/{row.file}" for row in first])
     if len(set(cluster)) < 2:
         return {"mean": mean, "low": None, "high": None}
-    found: Difference = difference(amounts, second, units, cluster)
+    found = difference(amounts, second, units, cluster)
     return {"mean": found.mean, "low": found.low, "high": found.high}
 
 

@@ -13,6 +13,7 @@ from learner.replay.scoring import offer_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from learner.facts import Event, Offered, Settlement
     from learner.replay.arms import Arm
@@ -27,6 +28,11 @@ SNAPSHOTS = (0, 10, 50, 100, 300, 1000)
 
 class School(Protocol):
     """Where an adapter comes from: nights over what was recorded."""
+
+    @property
+    def adapter(self) -> Path | None:
+        """What serves now; None is the bare base."""
+        ...
 
     def enter(self, workplace: Workplace) -> None:
         """What is recorded from now on is of this project."""
@@ -68,8 +74,10 @@ class Stream:
         self._interactions = 0
         """Over all projects."""
 
-    async def play(self, course: Course) -> None:
+    async def play(self, course: Course, *, moves: bool = True) -> None:
         """Play the stream, and the future block at each snapshot.
+
+        ``moves`` is False where nobody looks at the project as it is: then its files stay as they are.
 
         Raises:
             EngineError: the engine failed; what was asked so far is in the record.
@@ -77,7 +85,8 @@ class Stream:
         for taught in (*self._arms, *self._schools.values()):
             taught.enter(course.workplace)
         for number, question in enumerate(course.stream):
-            course.workplace.move_to(question)
+            if moves:
+                course.workplace.move_to(question)
             if number in SNAPSHOTS:
                 await self._ask_block(course, Phase.BLOCK)
             for arm in self._arms:
@@ -87,8 +96,8 @@ class Stream:
 
     async def play_again(self, course: Course) -> None:
         """Ask the course's future block once more, after others: is it forgotten?"""
-        for arm in self._arms:
-            arm.enter(course.workplace)
+        for taught in (*self._arms, *self._schools.values()):
+            taught.enter(course.workplace)
         await self._ask_block(course, Phase.RETURN)
 
     async def _ask_block(self, course: Course, phase: Phase) -> None:
@@ -101,13 +110,12 @@ class Stream:
                     await self._row(arm, question, phase)
 
     def _was_asked(self, course: Course, arm: Arm) -> bool:
-        numbers = {question.situation.number for question in course.block}
-        project = course.block[0].situation.project
+        asked = {(question.situation.project, question.situation.number) for question in course.block}
         return any(
-            (row.project, row.phase, row.arm) == (project, Phase.BLOCK, arm.name)
+            (row.project, row.number) in asked
+            and (row.phase, row.arm) == (Phase.BLOCK, arm.name)
             and row.interactions < self._interactions
             for row in self._record.rows.values()
-            if row.number in numbers
         )
 
     async def _interact(self, arm: Arm, course: Course, number: int) -> None:

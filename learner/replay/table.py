@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 COLUMNS = {
-    "net_saved_per_1000": ("net saved per 1,000", 1.0, 0),
-    "exact_match": ("exact match, %", 100.0, 1),
-    "edit_similarity": ("edit similarity", 1.0, 3),
+    "net_saved_per_1000": ("net saved", 1.0, 0),
+    "exact_match": ("exact, %", 100.0, 1),
+    "edit_similarity": ("similarity", 1.0, 3),
     "log_loss": ("log-loss", 1.0, 3),
     "show_rate": ("shown, %", 100.0, 0),
 }
@@ -21,7 +21,8 @@ COLUMNS = {
 
 def print_results(result: Mapping[str, Any], console: Console) -> None:
     seeds = ", ".join(map(str, result["seeds"]))
-    console.print(f"projects: {', '.join(result['projects'])}; seeds: {seeds}; in brackets 95 % intervals")
+    console.print(f"projects: {', '.join(result['projects'])}; seeds: {seeds}")
+    console.print("net saved: characters per 1,000 typed; below each figure its 95 % interval")
     console.print(_arms("The future block, after all interactions", result["arms"]))
     console.print(_arms("The interactions themselves", result["stream"]))
     console.print(_parts(result["arms"]))
@@ -31,7 +32,7 @@ def print_results(result: Mapping[str, Any], console: Console) -> None:
 
 
 def _arms(title: str, arms: Mapping[str, Any]) -> RenderableType:
-    table = _table(title, "arm", *(heading for heading, _, _ in COLUMNS.values()), "questions")
+    table = _table(title, "arm", *(heading for heading, _, _ in COLUMNS.values()), "asked")
     for arm, figures in arms.items():
         cells = [told(figures[name], scale, digits) for name, (_, scale, digits) in COLUMNS.items()]
         table.add_row(arm, *cells, str(figures["questions"]))
@@ -40,11 +41,9 @@ def _arms(title: str, arms: Mapping[str, Any]) -> RenderableType:
 
 def _parts(arms: Mapping[str, Any]) -> RenderableType:
     headings = [
-        f"{part}: {heading}"
-        for part in ("duplicates", "novel")
-        for heading in ("net saved per 1,000", "exact match, %")
+        f"{part}: {heading}" for part in ("duplicates", "novel") for heading in ("net saved", "exact, %")
     ]
-    table = _table("Lines that stand elsewhere in the project, and others", "arm", *headings)
+    table = _table("Lines that stand elsewhere in the project (duplicates), and novel ones", "arm", *headings)
     for arm, figures in arms.items():
         cells = [
             told(figures[part][name], COLUMNS[name][1], COLUMNS[name][2])
@@ -56,7 +55,7 @@ def _parts(arms: Mapping[str, Any]) -> RenderableType:
 
 
 def _slope(result: Mapping[str, Any]) -> RenderableType:
-    headings = ("net saved per 1,000", "exact match, %")
+    headings = ("net saved", "exact, %")
     table = _table("The slope", "project", "arm", "interactions", *headings)
     for row in result["slope"]:
         project = row["project"] + (" again" if row["returned"] else "")
@@ -69,7 +68,7 @@ def _slope(result: Mapping[str, Any]) -> RenderableType:
 
 
 def _differences(result: Mapping[str, Any]) -> RenderableType:
-    table = _table("Differences", "arm", "against", "net saved per 1,000", "exact match, points")
+    table = _table("Differences", "arm", "against", "net saved", "exact, points")
     for row in result["differences"]:
         table.add_row(row["arm"], row["against"], told(row, 1.0, 0), told(row["exact_match"], 100.0, 1))
     return table
@@ -82,7 +81,7 @@ def told(figure: Mapping[str, Any], scale: float, digits: int) -> str:
     mean = f"{scale * figure['mean']:.{digits}f}"
     if figure.get("low") is None:
         return mean
-    return f"{mean} [{scale * figure['low']:.{digits}f}, {scale * figure['high']:.{digits}f}]"
+    return f"{mean}\n{scale * figure['low']:.{digits}f} … {scale * figure['high']:.{digits}f}"
 
 
 def _table(title: str, *headings: str) -> Any:
