@@ -1,4 +1,4 @@
-"""``nightschool data`` (what the ledger holds, and forgetting it) and ``nightschool stats``."""
+"""``nightschool data``: what the ledger holds, and forgetting it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from learner.memory.schema import NewerMemoryError
 from learner.registry import Registry
 from learner.retention import used_bytes
 from learner.schema import NewerLedgerError
-from learner.stats import By
-from learner.stats import stats as read_stats
 from models.home import Home
 
 if TYPE_CHECKING:
@@ -272,33 +270,6 @@ def size(as_json: bool) -> None:
     }
     lines = [f"{name.replace('_', ' '):16} {value}" for name, value in found.items()]
     report(as_json, found, "\n".join(lines))
-
-
-@click.command()
-@click.option("--by", type=click.Choice([str(by) for by in By]), help="One line for each.")
-@as_json
-def stats(by: str | None, as_json: bool) -> None:
-    """Tell how the offers fared."""
-    with opened(connect_to_read, Home.find().ledger) as connection:
-        groups = read_stats(connection, By(by) if by else None)
-    if as_json:
-        click.echo(json.dumps({"by": by, "groups": [group.as_json() for group in groups]}, indent=2))
-    elif groups:
-        headings = ("", "OFFERS", "SHOWN", "ACCEPTED", "PARTLY", "RATE", "KEPT 30 S", "KEPT 10 MIN",
-                    "SAVED KEYS", "P50 MS", "P95 MS")  # fmt: skip
-        rows = [
-            (
-                group.group or "all", str(group.offers), str(group.shown), str(group.accepted),
-                str(group.partial), percent(group.acceptance_rate), percent(group.kept_30s),
-                percent(group.kept_10min), str(group.saved_keystrokes), number(group.latency_p50_ms),
-                number(group.latency_p95_ms),
-            )
-            for group in groups
-        ]  # fmt: skip
-        print_table(headings, rows)
-    if not groups:
-        click.echo("nothing was offered yet", err=True)
-        click.get_current_context().exit(NOTHING_TO_DO)
 
 
 def report(as_json: bool, found: dict[str, Any], text: str) -> None:

@@ -41,6 +41,8 @@ class Stats:
     acceptance_rate: float | None
     """Accepted in full or in part, of those shown."""
     taken_chars: int
+    kept_chars: int
+    """Taken characters that still stood after ten minutes (or at an earlier close)."""
     kept_30s: float | None
     """Share of the taken characters that still stood after 30 seconds (or at an earlier close)."""
     kept_10min: float | None
@@ -99,6 +101,7 @@ def _stats(name: str, sums: dict[str, int], latencies: list[tuple[float, int]]) 
         hidden=sums["hidden"],
         acceptance_rate=_share(accepted + sums["partial"], sums["shown"]),
         taken_chars=sums["taken_chars"],
+        kept_chars=sums["kept_10min"],
         kept_30s=_share(sums["kept_30s"], sums["of_30s"]),
         kept_10min=_share(sums["kept_10min"], sums["of_10min"]),
         saved_keystrokes=sums["saved_keystrokes"],

@@ -19,9 +19,10 @@ COMMANDS = {
     "doctor": "lsp_server.doctor:doctor",
     "model": "models.cli:model",
     "replay": "learner.replay.cli:replay_command",
+    "report": "learner.report.cli:report",
     "schedule": "learner.schedule_cli:schedule",
     "serve": "lsp_server.cli:serve",
-    "stats": "learner.cli:stats",
+    "stats": "learner.stats_cli:stats",
     "status": "lsp_server.status:status",
     "train": "learner.train_cli:train",
 }

@@ -74,7 +74,7 @@ def test_the_installed_program_runs_without_the_repository(installed, elsewhere)
 
     assert output("--version") == "nightschool 0.1.0\n"
     assert "smollm2-135m" in [row["name"] for row in json.loads(output("model", "list", "--json"))]
-    for command in ("data", "demo", "doctor", "model", "serve", "stats", "status"):
+    for command in ("data", "demo", "doctor", "model", "report", "serve", "stats", "status"):
         assert output(command, "--help").startswith("Usage: nightschool")
 
 

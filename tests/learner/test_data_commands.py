@@ -10,11 +10,12 @@ from adapter_files import add_adapter
 from click.testing import CliRunner, Result
 from fact_builders import NOON, event, offered, session, settlement
 
-from learner.cli import data, stats
+from learner.cli import data
 from learner.facts import EventKind, KnownBy
 from learner.ledger import Ledger
 from learner.ledger_file import connect
 from learner.registry import Registry
+from learner.stats_cli import stats
 from models.home import Home
 
 if TYPE_CHECKING:

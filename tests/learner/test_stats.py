@@ -88,6 +88,7 @@ def test_the_figures_are_those_counted_by_hand(recorded: Path) -> None:
         hidden=1,
         acceptance_rate=3 / 7,
         taken_chars=22,
+        kept_chars=12,
         kept_30s=19 / 22,
         kept_10min=12 / 22,
         saved_keystrokes=8 + 5 + 3,
