@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from learner.replay.history import HistoryError
 from learner.retrieval.index import Index
 from learner.retrieval.pieces import Finder, Question
 from models.prompt import Chunk
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from learner.replay.situation import Situation
     from learner.window import Budget
 
-PATIENCE_S = 600.0
+PATIENCE_S = 300.0
+"""For reading every file once."""
 
 
 class Retrieval:
@@ -33,7 +35,11 @@ class Retrieval:
         self._fresh = False
 
     def chunks(self, situation: Situation) -> tuple[Chunk, ...]:
-        """Return the pieces that belong to the place, the most relevant last."""
+        """Return the pieces that belong to the place, the most relevant last.
+
+        Raises:
+            HistoryError: the project cannot be indexed.
+        """
         if not self._fresh:
             self._refresh()
         question = Question(
@@ -55,6 +61,10 @@ class Retrieval:
     def _refresh(self) -> None:
         writer = Index(self._root, self._directory, self._privacy)
         writer.start(watch=False)
-        writer.usable.wait(PATIENCE_S)
+        self._fresh = writer.usable.wait(PATIENCE_S)
         writer.close()
-        self._fresh = True
+        if not self._fresh:
+            raise HistoryError(
+                f"{self._root} cannot be indexed in {writer.file}; is there room on the disk, and may it be "
+                "written?"
+            )

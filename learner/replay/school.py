@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,7 @@ from models.engine import EngineError
 from models.home import Home, private_directory, private_opener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from learner.facts import Event, Offered, Settlement
     from learner.job import Progress
@@ -107,8 +109,10 @@ class NightSchool:
             raise EngineError(
                 f"a replay's ledger cannot be written: {'; '.join(self._troubles) or 'too slow'}"
             )
+        night = Night(self._home, self._options(), self._on_progress, now=lambda: self._now)
         try:
-            self._run_night(Night(self._home, self._options(), self._on_progress, now=lambda: self._now))
+            with _interruptible():
+                self._run_night(night)
         except NothingToLearnError as error:
             logger.info("no night after %s interactions: %s", interactions, error)
         except (JobError, NightFailedError) as error:
@@ -152,6 +156,16 @@ class OtherSchool:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end what does not await: asyncio's own handler would wait for the end of the night."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _read(path: Path) -> dict[str, str | None]:

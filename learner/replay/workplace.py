@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from learner.privacy import PrivacyFilter
@@ -20,6 +21,7 @@ class Workplace:
     """A project's two folders; cursors are moved to in their order."""
 
     def __init__(self, folder: Path, history: History, budget: Budget) -> None:
+        self._folder = folder
         files = history.start()
         self._walk = Walk(history)
         self._now = ProjectTree(folder / "now" / history.project, files)
@@ -42,5 +44,7 @@ class Workplace:
             self.live.stale()
 
     def close(self) -> None:
+        """Delete the files again: they are another copy of somebody's code."""
         self.live.close()
         self.static.close()
+        shutil.rmtree(self._folder, ignore_errors=True)

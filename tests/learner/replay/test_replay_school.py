@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -140,3 +142,22 @@ def test_too_little_to_learn_is_no_failure_but_a_failed_training_is(
     school.study(100)
     assert nights.count == 3
     school.close()
+
+
+def test_ctrl_c_ends_a_night_at_once(tmp_path: Path, nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A night does not await: asyncio's own way of taking Ctrl-C would let it go on for an hour."""
+    school = opened(tmp_path, nights, monkeypatch)
+    went_on: list[bool] = []
+
+    def is_interrupted() -> None:
+        signal.raise_signal(signal.SIGINT)
+        went_on.append(True)
+
+    async def study() -> None:
+        school.study(50)
+
+    nights.does = is_interrupted
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(study())
+    school.close()
+    assert not went_on

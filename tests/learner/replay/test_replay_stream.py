@@ -84,6 +84,7 @@ async def test_all_arms_answer_the_same_questions(play: Play, project: Path) -> 
         assert asked["frozen", phase] == asked["static", phase] == asked["memory", phase]
     assert len(asked["frozen", Phase.STREAM]) == 12
     assert play.meter.done == play.meter.total == len(play.rows())
+    assert not list((play.root / "replays").rglob("*.py")), "a copy of the project is left over"
 
 
 async def test_the_block_is_asked_at_each_snapshot_and_the_same_of_whoever_learns_nothing(
