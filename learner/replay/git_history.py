@@ -30,6 +30,8 @@ MOST_STEPS = 2000
 MOST_CHANGED = 2000
 """Files of one commit that are read; a commit with more is an import or a reorganisation, and the files
 beyond are taken to be changed without having been seen."""
+MOST_TYPED = 4000
+"""Lines; a commit with more is an import, a formatter's work or a storm of merges."""
 _REGULAR = ("100644", "100755")
 
 
@@ -74,7 +76,8 @@ class GitHistory:
                     "diff-tree", "-r", "-z", "--no-renames", "--no-ext-diff", f"{commit}^1", commit
                 )
                 latest = max(latest, at)  # A rebase or a wrong clock may set times back.
-                yield Step(commit, latest, with_renames(list(self._changes(said, objects))))
+                changes = with_renames(list(self._changes(said, objects)))
+                yield Step(commit, latest, changes, MOST_TYPED)
 
     def _changes(self, said: str, objects: _Objects) -> Iterator[Change]:
         """Read ``git diff-tree -z``: ``:MODE MODE BLOB BLOB STATUS``, then the path."""

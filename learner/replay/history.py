@@ -50,6 +50,8 @@ class Step:
     """Unix time; never before the step before."""
     changes: tuple[Change, ...]
     """Sorted by path."""
+    most_typed: int | None = None
+    """With more lines than this nobody has typed it; None where a step is many days' work."""
 
 
 class History(Protocol):

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 PER_FILE = 8
 """Places that are kept of one file in one step."""
-MOST_TYPED = 4000
-"""Lines typed in one step; with more it is an import, a formatter's work or a storm of merges."""
 KINDS = {"line start": 0.33, "mid-line": 0.42, "mid-word": 0.25}
 """Where on the line the cursor stands; the shares that lines have among ``learner.cursors.SHARES``."""
 GAP = (5, 50)
@@ -99,7 +97,8 @@ def draw_plan(
 def step_places(number: int, step: Step, seed: int, privacy: PrivacyFilter) -> list[list[FrozenCursor]]:
     """Return places in what one step typed, by file; none in private, vendored, generated or bulk text."""
     typed = {change: _typed(change, privacy) for change in step.changes}
-    if sum(len(lines) for _, lines in typed.values()) > MOST_TYPED:
+    count = sum(len(lines) for _, lines in typed.values())
+    if step.most_typed is not None and count > step.most_typed:
         return []
     found = []
     for change, (after, lines) in typed.items():

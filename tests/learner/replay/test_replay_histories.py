@@ -113,7 +113,7 @@ def test_binary_generated_vendored_and_private_files_are_not_asked_about(tmp_pat
 
 
 def test_a_merge_storm_is_no_typing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("learner.replay.sampling.MOST_TYPED", 60)
+    monkeypatch.setattr("learner.replay.git_history.MOST_TYPED", 60)
     repository = growing(tmp_path / "p", commits=3)
     for branch in range(6):
         repository.git("checkout", "--quiet", "-b", f"b{branch}", "main~1")
@@ -265,6 +265,14 @@ def test_releases_are_ordered_by_version_and_not_by_name(tmp_path: Path) -> None
     assert set(history.start()) == {"tool/a.py"}
     assert [step.name.split("-")[1] for step in history.steps()] == ["1.2", "1.10"]
     assert "f_10" in (list(history.steps())[-1].changes[0].after or "")
+
+
+def test_a_release_may_be_the_work_of_many_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("learner.replay.git_history.MOST_TYPED", 1)
+    for version, text in versions(3).items():
+        wheel(tmp_path / f"tool-{version}-py3-none-any.whl", {"tool/a.py": text})
+
+    assert len(drawn(tmp_path).cursors) > 5
 
 
 def test_versions_sort_as_releases_do() -> None:
