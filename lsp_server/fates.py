@@ -255,6 +255,12 @@ class Followed:
         seen = at.now - self.since.now >= SEEN_S
         self._withdraw(EventKind.SUPERSEDED if seen else EventKind.UNSEEN, at)
 
+    def give_way(self, at: Moment) -> None:
+        """Another candidate was taken in its place: what stands here now was not written against it."""
+        if self._verdict and self._verdict.kind is EventKind.DIVERGED:
+            self._verdict, self.displayed = None, True
+        self.supersede(at)
+
     def come_late(self, at: Moment) -> None:
         """The answer came when the document had moved on; it was not displayed."""
         self._withdraw(EventKind.UNSEEN, at)

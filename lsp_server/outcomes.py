@@ -163,8 +163,9 @@ class Outcomes:
     def _see_sibling_taken(self, at: Moment) -> None:
         taken = next((sibling for sibling in self._siblings if sibling.is_taken), None)
         if taken and self._displayed:
-            self._displayed.supersede(at)
             self._siblings.remove(taken)
+            for other in (self._displayed, *self._siblings):
+                other.give_way(at)
             self._take_away()
             self._displayed = taken
 

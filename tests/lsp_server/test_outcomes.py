@@ -66,6 +66,20 @@ def test_a_candidate_taken_beside_the_one_on_display_supersedes_it():
     assert (EventKind.ACCEPTED, KnownBy.EXPLICIT) not in scene.events("second")
 
 
+def test_the_candidates_beside_the_one_that_is_taken_were_not_written_against():
+    scene, prompt = Scene("x = \n"), Prompt("", "")
+    scene.offer("third", "gamma(one)", 4, prompt)
+    scene.offer("second", "beta(one)", 4, prompt)
+    scene.offer("first", "alpha(one)", 4, prompt)
+    scene.pass_time(1)
+    scene.insert(4, "beta(one)")
+    scene.outcomes.accepted("second")
+    scene.pass_time(700)
+    assert scene.events("second") == [(EventKind.ACCEPTED, KnownBy.EXPLICIT)]
+    for other in ("first", "third"):
+        assert scene.events(other) == [(EventKind.SUPERSEDED, KnownBy.INFERRED)]
+
+
 @pytest.mark.parametrize("clock", ["now", "wall"])
 def test_a_clock_that_jumps_back_loses_no_outcome(clock: str):
     scene = Scene("x = \n")
