@@ -9,6 +9,8 @@ ANSWERS = {
     "umlauts = ": "größe + naïve",
     "lines(w, h):\n    ": BLOCK,
     "unwanted = ": "min(rows)",
+    "rested = ": "sum(rows)",
+    "asked = ": "rows.pop()",
     "left = ": "rows.copy()",
     "t = ": "rows.left()",
     "ß = ": "'𝄞' + π",

@@ -191,9 +191,9 @@ class Editor:
         """Wait until ``text`` stands in the file."""
         self.until(lambda: text in self.text, lambda: self.text)
 
-    def is_told(self, part: str) -> None:
+    def is_told(self, part: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until a message with ``part`` in it was shown, and see to it that it was shown once."""
-        self.until(lambda: any(part in each for each in self.notified), lambda: self.notified)
+        self.until(lambda: any(part in each for each in self.notified), lambda: self.notified, patience_s)
         assert len([each for each in self.notified if part in each]) == 1
 
     def outcome_is(self, file: str, expected: Outcome) -> None:
@@ -222,9 +222,20 @@ class Editor:
     def servers(self) -> list[psutil.Process]:
         return psutil.Process(self._process.pid).children(recursive=True)
 
-    def quit(self) -> None:
-        """Leave as a user does, and wait until the servers have gone too."""
-        servers = self.servers
+    def adapters(self, file: str) -> list[str | None]:
+        """Return which adapter made each of the offers that :meth:`outcomes` tells of."""
+        query = (
+            "SELECT adapter FROM outcomes WHERE uri LIKE ? AND label NOT IN ('superseded', 'unseen')"
+            " ORDER BY offered_at"
+        )
+        with closing(sqlite3.connect(self.ledger)) as connection:
+            return [adapter for (adapter,) in connection.execute(query, [f"%/{file}"])]
+
+    def quit(self, leaving: psutil.Process | None = None) -> None:
+        """Leave as a user does, and wait until the servers have gone too; ``leaving`` is to stay."""
+        if self._process.poll() is not None:
+            return
+        servers = [server for server in self.servers if server != leaving]
         self.press("<Esc>")
         self._nvim.command("qa!", async_=True)
         self._process.wait(PATIENCE_S)

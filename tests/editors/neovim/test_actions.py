@@ -8,6 +8,7 @@ from tests.editors.neovim.answers import BLOCK
 from tests.editors.neovim.driver import Outcome
 
 if TYPE_CHECKING:
+    from tests.editors.neovim.conftest import OpenEditor
     from tests.editors.neovim.driver import Editor
 
 
@@ -48,6 +49,17 @@ def test_accepting_the_last_word_accepts_it_all(editor: Editor):
     editor.has("umlauts = größe + naïve\n")
     editor.sees(None)
     editor.outcome_is("words.py", Outcome("größe + naïve", "accepted", "explicit", "größe + naïve"))
+
+
+def test_accepting_words_and_then_all_the_rest(editor: Editor):
+    """The last of it is one character, which a key could have typed as well."""
+    editor.open("rest.py", "rows = load()\nrested = \n")
+    editor.sees("sum(rows)")
+    editor.press("<C-l>", "<C-l>", "<C-l>")
+    editor.sees(")")
+    editor.press("<Tab>")
+    editor.has("rested = sum(rows)\n")
+    editor.outcome_is("rest.py", Outcome("sum(rows)", "accepted", "explicit", "sum(rows)"))
 
 
 def test_accepting_lines_one_by_one(editor: Editor):
@@ -173,11 +185,35 @@ def test_leaving_insert_mode_takes_it_away(editor: Editor):
     editor.sees("rows.keys()")
 
 
+def test_it_can_be_asked_for_where_it_does_not_come_by_itself(version: str, open_editor: OpenEditor):
+    editor = open_editor(version, auto=False)
+    editor.open("asked.py", "rows = load()\nasked = \n")
+    editor.type("asked = ")
+    editor.sees(None)
+    editor.press("<M-\\>")
+    editor.sees("rows.pop() (1/1)" if editor.draws_itself else "rows.pop()")
+    editor.press("<Tab>")
+    editor.has("asked = asked = rows.pop()\n")
+    editor.outcome_is("asked.py", Outcome("rows.pop()", "accepted", "explicit", "rows.pop()"))
+
+
+def test_neovims_own_mapping_accepts_it_too(open_editor: OpenEditor):
+    """`vim.lsp.inline_completion.get()`, which a configuration may have for other servers already."""
+    editor = open_editor("0.12")
+    editor.open("own.py", "before = \n")
+    editor.sees("1")
+    editor.lua("vim.keymap.set('i', '<C-y>', function() vim.lsp.inline_completion.get() end)")
+    editor.press("<C-y>")
+    editor.has("before = 1\n")
+    editor.outcome_is("own.py", Outcome("1", "accepted", "explicit", "1"))
+
+
 def test_keys_do_what_they_did_without_ghost_text(editor: Editor):
     editor.open("keys.py", "nothing: \n")
     editor.press("<Tab>", "x")
     editor.has("nothing:    x\n")
     assert editor.ghost is None
+    assert editor.outcomes("keys.py") == []
 
 
 def test_keys_pressed_at_once_come_after_what_was_accepted(editor: Editor):
@@ -186,3 +222,4 @@ def test_keys_pressed_at_once_come_after_what_was_accepted(editor: Editor):
     editor.sees("len(rows)")
     editor.press("<Tab>;x")
     editor.has("quick = len(rows);x\n")
+    editor.outcome_is("quick.py", Outcome("len(rows)", "accepted", "explicit", "len(rows)"))

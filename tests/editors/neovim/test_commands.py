@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.editors.neovim.answers import ANSWERS
-from tests.editors.neovim.driver import PLUGIN, PROGRAMS, real, scripted
+from tests.editors.neovim.driver import PLUGIN, PROGRAMS, Outcome, real, scripted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from tests.editors.neovim.conftest import OpenEditor
     from tests.editors.neovim.driver import Editor
 
-LINES = "return vim.api.nvim_buf_get_lines(0, 0, -1, true)"
+NIGHT_S = 90.0
+"""Until the real command has found that there is nothing to learn from."""
+OPENER = """
+local problem = ...
+vim.ui.open = function(path)
+  _G.opened = path
+  return nil, problem ~= '' and problem or nil
+end
+"""
 
 
 def shown_by(editor: Editor, subcommand: str, part: str) -> str:
@@ -30,14 +38,37 @@ def shown_by(editor: Editor, subcommand: str, part: str) -> str:
     return text
 
 
-def test_status_stats_report_and_log_open_a_window(editor: Editor):
+def test_status_and_log_open_a_window(editor: Editor):
     editor.open("windows.py", "before = \n")
     editor.sees("1")
     assert "server   0." in shown_by(editor, "status", "state    ready")
-    shown_by(editor, "stats", "ACCEPTED")
-    shown_by(editor, "report", "")
     (editor.ledger.parent / "server.log").write_text("a line of the log\n")
     shown_by(editor, "log", "a line of the log")
+
+
+def test_stats_show_how_the_offers_fared(open_editor: OpenEditor):
+    editor = open_editor()
+    editor.open("counted.py", "before = \n")
+    editor.sees("1")
+    editor.press("<Tab>")
+    editor.outcome_is("counted.py", Outcome("1", "accepted", "explicit", "1"))
+    names, row = (line.split() for line in shown_by(editor, "stats", "ACCEPTED").split("\n")[:2])
+    assert (names[:4], row[1:5]) == (["OFFERS", "SHOWN", "ACCEPTED", "PARTLY"], ["1", "1", "1", "0"])
+
+
+@pytest.mark.parametrize("problem", [None, "no handler"], ids=["a browser", "no browser"])
+def test_the_report_is_written_and_opened(open_editor: OpenEditor, problem: str | None):
+    editor = open_editor()
+    editor.lua(OPENER, problem or "")
+    editor.open("reported.py", "before = \n")
+    editor.sees("1")
+    editor.press("<Tab>", "<Esc>")
+    editor.command("Nightschool report")
+    page = editor.ledger.parent / "report.html"
+    editor.is_told(f"the report is {page}" + (" (no browser was opened)" if problem else ""))
+    assert editor.lua("return _G.opened") == str(page)
+    assert "<html" in page.read_text()
+    assert len(editor.notified) == 1
 
 
 def test_toggling_in_a_buffer_for_a_language_and_everywhere(open_editor: OpenEditor):
@@ -86,7 +117,7 @@ def test_training_shows_that_it_goes_on_and_what_became_of_it(
     assert editor.lua("return require('nightschool').statusline()").startswith("Nightschool trains")
     editor.command("Nightschool train")
     editor.is_told("training goes on; :Nightschool train cancel ends it")
-    editor.is_told("nothing was learned")
+    editor.is_told("nothing was learned", NIGHT_S)
     editor.until(lambda: "trains" not in editor.lua("return require('nightschool').statusline()"))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.editors.neovim.driver import Outcome
 
 if TYPE_CHECKING:
@@ -51,3 +53,24 @@ def test_the_menu_can_have_the_place_for_itself(open_editor: OpenEditor):
     editor.press("<C-e>")
     editor.type("n")
     editor.sees("t(rows)")
+
+
+@pytest.mark.parametrize(("plugin", "asked"), [("cmp", "visible"), ("blink.cmp", "is_menu_visible")])
+def test_a_plugins_menu_can_have_the_place_for_itself(open_editor: OpenEditor, plugin: str, asked: str):
+    """Stand-ins for the plugins, of which nothing is asked but whether their menu is open."""
+    editor = open_editor(menu="hide")
+    editor.lua(
+        "local plugin, asked = ...; package.loaded[plugin] = { [asked] = function() return _G.open end }",
+        plugin,
+        asked,
+    )
+    editor.open("plugin.py", "before = \n")
+    editor.sees("1")
+    editor.lua("_G.open = true")
+    editor.press("<BS>")
+    editor.sees(None)
+    editor.press("<Space>")
+    editor.sees(None)
+    editor.lua("_G.open = false")
+    editor.press("<BS>", "<Space>")
+    editor.sees("1")

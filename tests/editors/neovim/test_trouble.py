@@ -148,6 +148,30 @@ def test_what_is_no_file_is_left_alone(editor: Editor, made_by: str, reason: str
     editor.command("bwipeout!")
 
 
+@pytest.mark.parametrize(
+    ("made_by", "keys", "shown"),
+    [
+        ("enew | set filetype=python", "ibefore = x", "before = x"),
+        ("new | set buftype=prompt filetype=python", "ibefore = x", "before = x"),
+        ("terminal cat", "ibefore = x", "before = x"),
+    ],
+)
+def test_typing_in_what_is_no_file_is_as_ever(open_editor: OpenEditor, made_by: str, keys: str, shown: str):
+    editor = open_editor()
+    editor.open("first.py", "before = \n")
+    editor.sees("1")
+    editor.press("<Esc>")
+    editor.command(made_by)
+    editor.press(*keys, "<BS>", "y")
+    editor.has(shown[:-1] + "y")
+    assert editor.ghost is None
+    editor.press("<C-\\><C-n>")
+    assert editor.notified == []
+    editor.command("bwipeout!")
+    everywhere = "%"
+    assert editor.outcomes(everywhere) == editor.outcomes("first.py")
+
+
 def test_a_huge_file_is_left_alone(open_editor: OpenEditor):
     editor = open_editor(max_file_size=1000)
     editor.open("huge.py", "before = \n" + 100 * "# a line\n" * 2, attached=False)
@@ -156,6 +180,10 @@ def test_a_huge_file_is_left_alone(open_editor: OpenEditor):
     assert editor.lua("return require('nightschool.server').client(0) == nil")
     editor.open("small.py", "before = \n")
     editor.sees("1")
+    editor.press("<Tab>")
+    editor.outcome_is("small.py", Outcome("1", "accepted", "explicit", "1"))
+    assert editor.outcomes("huge.py") == []
+    assert editor.notified == []
 
 
 def test_a_read_only_file_is_completed_and_not_written(editor: Editor):
@@ -168,8 +196,8 @@ def test_a_read_only_file_is_completed_and_not_written(editor: Editor):
     editor.sees("1")
     editor.press("<Tab>")
     editor.has("before = 1\n")
-    editor.press("<Esc>")
-    editor.command("bwipeout!")
+    editor.outcome_is("read_only.py", Outcome("1", "accepted", "explicit", "1"))
+    assert (editor.project / "read_only.py").read_text() == "before = \n"
 
 
 def test_a_missing_model_is_told_of_once(open_editor: OpenEditor, tmp_path: Path):
@@ -189,3 +217,4 @@ def test_a_missing_model_is_told_of_once(open_editor: OpenEditor, tmp_path: Path
     assert status["message"].startswith("no model at ")
     assert status["remedy"].startswith("nightschool model get")
     assert editor.lua("return require('nightschool').statusline()") == "Nightschool !"
+    assert editor.outcomes("a.py") == []
