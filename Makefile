@@ -55,7 +55,8 @@ editors: .bench/editors/bin/emacs
 
 # Screenshots for the README, made by the tests.
 pictures: models nvim vscode vsix
-	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" NIGHTSCHOOL_PICTURES=docs/images $(BIN)/pytest tests/editors -k "default_model or takes_all"
+	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" NIGHTSCHOOL_PICTURES=docs/images $(BIN)/pytest tests/editors tests/learner/report \
+		-k "default_model or takes_all or page_fits"
 
 # A real VS Code workbench in a headless browser, and the extension as it is installed there.
 CODE := .bench/code-server

@@ -41,7 +41,7 @@ def render(contents: Contents) -> str:
     )
     environment.filters |= {
         "when": lambda at: datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M"),
-        "percent": lambda share: "-" if share is None else f"{100 * share:.1f} %",
+        "percent": lambda share: "-" if share is None else f"{100 * share:.1f}\u00a0%",
         "estimate": estimate,
         "signed": lambda found: estimate(found, "{:+.3f}"),
         "visible": visible,

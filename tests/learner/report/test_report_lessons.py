@@ -65,13 +65,15 @@ def test_corrections_count_by_place_and_say_what_was_right_since(ledger: Ledger,
     # The same line three times while it was typed, another line once.
     for number, line in enumerate((1, 1, 1, 7)):
         record(ledger, f"o{number}", line, NOW - 900 + number, wrong, right, EventKind.ACCEPTED)
-    record(ledger, "once", 20, NOW - 800, "a(n)", "b(n)", EventKind.ACCEPTED)
+    # Only ever on one line: that is no habit.
+    for number in range(3):
+        record(ledger, f"line{number}", 20, NOW - 800 + number, "a(n)", "b(n)", EventKind.ACCEPTED)
     record(ledger, "right", 30, NOW - 700, right, right, EventKind.ACCEPTED)
     record(ledger, "long ago", 40, NOW - 8 * 86_400, wrong, right, EventKind.ACCEPTED)
     assert ledger.flush()
     found = read(ledger_path)
     assert found.corrections == (Correction("getLogger", "get_logger", 2, 1, 1),)
-    assert found.outcomes == 6
+    assert found.outcomes == 8
     assert [sample.became for sample in found.samples] == ["b(n)", right]
 
 
