@@ -55,7 +55,7 @@ def test_the_page_fits_and_asks_for_nothing(
     if (pictures := os.environ.get("NIGHTSCHOOL_PICTURES")) and width == 1280:
         page.set_viewport_size({"width": width, "height": 1800})
         # A palette holds all of its colours at a third of the size.
-        picture = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        picture = Image.open(BytesIO(page.screenshot())).convert("RGB").quantize(dither=Image.Dither.NONE)
         picture.save(Path(pictures) / f"report-{scheme}.png", optimize=True)
     page.close()
 
