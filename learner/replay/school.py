@@ -6,10 +6,10 @@ refused leaves what served before.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-import signal
-from contextlib import contextmanager
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,14 @@ from learner.ledger import Ledger
 from learner.night_needs import NightFailedError
 from learner.nightly import Night, NightOptions, NothingToLearnError
 from learner.registry import Registry
+from learner.training_process import TrainingStoppedError
 from models import primers
 from models.choice import choose
 from models.engine import EngineError
 from models.home import Home, private_directory, private_opener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from learner.facts import Event, Offered, Settlement
     from learner.job import Progress
@@ -93,7 +94,7 @@ class NightSchool:
             self._ledger.record(fact)
         self._now = max(self._now, offer.offered_at, *(fact.at for fact in facts))
 
-    def study(self, interactions: int) -> None:
+    async def study(self, interactions: int) -> None:
         """Do the night that is due after so many interactions.
 
         Raises:
@@ -109,14 +110,23 @@ class NightSchool:
             raise EngineError(
                 f"a replay's ledger cannot be written: {'; '.join(self._troubles) or 'too slow'}"
             )
-        night = Night(self._home, self._options(), self._on_progress, now=lambda: self._now)
+        ended = threading.Event()
+
+        def on_progress(progress: Progress) -> None:
+            if ended.is_set():
+                raise TrainingStoppedError("the replay was ended")
+            self._on_progress(progress)
+
+        night = Night(self._home, self._options(), on_progress, now=lambda: self._now)
         try:
-            with _interruptible():
-                self._run_night(night)
+            # A night has event loops of its own; it ends at its next step where the replay is ended.
+            await asyncio.to_thread(self._run_night, night)
         except NothingToLearnError as error:
             logger.info("no night after %s interactions: %s", interactions, error)
         except (JobError, NightFailedError) as error:
             raise EngineError(f"a replay's night after {interactions} interactions: {error}") from None
+        finally:
+            ended.set()
         serving = Registry(self._home).serving(self._base)
         self.adapter = serving.path if serving else None
         self._keep(interactions)
@@ -151,21 +161,11 @@ class OtherSchool:
     def record(self, offer: Offered, facts: Sequence[Event | Settlement]) -> None:
         """Nothing: it knows the other project, and never this one."""
 
-    def study(self, interactions: int) -> None:
+    async def study(self, interactions: int) -> None:
         """Nothing: it has studied."""
 
     def close(self) -> None:
         """Nothing to close."""
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end what does not await: asyncio's own handler would wait for the end of the night."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _read(path: Path) -> dict[str, str | None]:

@@ -40,7 +40,7 @@ class School(Protocol):
 
     def record(self, offer: Offered, facts: Sequence[Event | Settlement]) -> None: ...
 
-    def study(self, interactions: int) -> None:
+    async def study(self, interactions: int) -> None:
         """Do the night that is due after so many interactions, unless it was done before."""
         ...
 
@@ -102,7 +102,7 @@ class Stream:
 
     async def _ask_block(self, course: Course, phase: Phase) -> None:
         for school in self._schools.values():
-            school.study(self._interactions)
+            await school.study(self._interactions)
         for arm in self._arms:
             # Who learns nothing answers the same each time.
             if arm.learns or (phase is Phase.BLOCK and not self._was_asked(course, arm)):

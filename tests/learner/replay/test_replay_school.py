@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
+import night_stubs
 import pytest
+from small_history import MadeEngine, growing
 
+from learner.examples import Source
 from learner.facts import Event, EventKind, Horizon, KnownBy, Offered, Served, Settlement
-from learner.job import JobError
+from learner.job import JobError, Progress, read_examples
 from learner.ledger_file import connect_to_read
 from learner.nightly import Night, NothingToLearnError
+from learner.replay.arms import ArmName
 from learner.replay.school import LEAST, NightSchool
+from learner.replay.session import Meter, ReplayOptions, replay
+from learner.training_process import TrainingStoppedError
 from models.engine import EngineError
 from models.home import Home
 from models.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AsyncExitStack
     from pathlib import Path
 
+    from learner.examples import Example
+    from learner.job import JobFiles, TrainingResult
     from learner.nightly import NightResult
 
 BASE = "b" * 64
@@ -32,9 +42,11 @@ class Nights:
     def __init__(self) -> None:
         self.count = 0
         self.does: Callable[[], None] = lambda: None
+        self.report: Callable[[Progress], None] = lambda progress: None
 
     def run(self, night: Night) -> NightResult:
         self.count += 1
+        self.report = night._on_progress
         self.does()
         return None  # type: ignore[return-value] - nobody reads it
 
@@ -72,7 +84,7 @@ def offer(number: int, root: Path) -> Offered:
     )  # fmt: skip
 
 
-def test_what_came_of_offers_is_in_the_ledger_before_the_night(
+async def test_what_came_of_offers_is_in_the_ledger_before_the_night(
     tmp_path: Path, nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     school = opened(tmp_path, nights, monkeypatch)
@@ -89,40 +101,40 @@ def test_what_came_of_offers_is_in_the_ledger_before_the_night(
             found.extend(ledger.execute("SELECT offer_id, label FROM outcomes ORDER BY offer_id"))
 
     nights.does = look
-    school.study(50)
+    await school.study(50)
     school.close()
 
     assert found == [(f"weights-{number}", "accepted") for number in range(3)]
 
 
-def test_a_promoted_adapter_serves_from_then_on(
+async def test_a_promoted_adapter_serves_from_then_on(
     tmp_path: Path, nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     school = opened(tmp_path, nights, monkeypatch, "new.gguf")
-    school.study(LEAST - 1)
+    await school.study(LEAST - 1)
     assert (school.adapter, nights.count) == (None, 0)
-    school.study(50)
+    await school.study(50)
     assert (school.adapter, nights.count) == (tmp_path / "new.gguf", 1)
     school.close()
 
 
-def test_after_a_kill_no_night_is_done_again_and_no_later_adapter_serves_earlier(
+async def test_after_a_kill_no_night_is_done_again_and_no_later_adapter_serves_earlier(
     tmp_path: Path, nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = opened(tmp_path, nights, monkeypatch, "new.gguf")
-    first.study(50)
+    await first.study(50)
     first.close()
     second = opened(tmp_path, nights, monkeypatch, "newer.gguf")
 
     assert second.adapter is None
-    second.study(50)
+    await second.study(50)
     assert (second.adapter, nights.count) == (tmp_path / "new.gguf", 1)
-    second.study(100)
+    await second.study(100)
     assert (second.adapter, nights.count) == (tmp_path / "newer.gguf", 2)
     second.close()
 
 
-def test_too_little_to_learn_is_no_failure_but_a_failed_training_is(
+async def test_too_little_to_learn_is_no_failure_but_a_failed_training_is(
     tmp_path: Path, nights: Nights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     school = opened(tmp_path, nights, monkeypatch)
@@ -134,30 +146,69 @@ def test_too_little_to_learn_is_no_failure_but_a_failed_training_is(
         raise JobError("no memory")
 
     nights.does = too_little
-    school.study(50)
+    await school.study(50)
     nights.does = fails
     with pytest.raises(EngineError, match="after 100 interactions: no memory"):
-        school.study(100)
+        await school.study(100)
     nights.does = lambda: None
-    school.study(100)
+    await school.study(100)
     assert nights.count == 3
     school.close()
 
 
-def test_ctrl_c_ends_a_night_at_once(tmp_path: Path, nights: Nights, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A night does not await: asyncio's own way of taking Ctrl-C would let it go on for an hour."""
+async def test_a_replay_that_is_ended_ends_its_night(
+    tmp_path: Path, nights: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The night is in a thread, which nobody can cancel: it must end by itself, not an hour later."""
     school = opened(tmp_path, nights, monkeypatch)
-    went_on: list[bool] = []
+    begun, cancelled, over = threading.Event(), threading.Event(), threading.Event()
+    stopped: list[str] = []
 
-    def is_interrupted() -> None:
-        signal.raise_signal(signal.SIGINT)
-        went_on.append(True)
+    def work() -> None:
+        begun.set()
+        cancelled.wait(10)
+        try:
+            nights.report(Progress("train"))
+        except TrainingStoppedError as error:
+            stopped.append(str(error))
+        over.set()
 
-    async def study() -> None:
-        school.study(50)
-
-    nights.does = is_interrupted
-    with pytest.raises(KeyboardInterrupt):
-        asyncio.run(study())
+    nights.does = work
+    task = asyncio.create_task(school.study(50))
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    cancelled.set()
+    await asyncio.to_thread(over.wait, 10)
     school.close()
-    assert not went_on
+    assert stopped == ["the replay was ended"]
+
+
+async def test_a_whole_night_learns_from_what_was_replayed(
+    smollm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lesson, registry and promotion are real; only training and exam are made, for they take minutes."""
+    lessons: list[Example] = []
+
+    def train(files: JobFiles, on_progress: Callable[[Progress], None]) -> TrainingResult:
+        lessons.extend(read_examples(files))
+        return night_stubs.train(files, on_progress)
+
+    made = partial(Night, train=train, examine=night_stubs.better)
+    monkeypatch.setattr("learner.replay.school.Night", made)
+    monkeypatch.setattr("learner.replay.stream.SNAPSHOTS", (0,))
+    project = growing(tmp_path / "project", commits=16).root
+    engine = MadeEngine(lambda request: "unlike_anything(there)")
+
+    async def start(stack: AsyncExitStack, adapter: Path | None) -> MadeEngine:
+        return engine
+
+    options = ReplayOptions((project,), (ArmName.WEIGHTS,), 80)
+    await replay(tmp_path / "replays", smollm, options, start, Meter(lambda _: None))
+
+    assert sum(example.source is Source.OUTCOME for example in lessons) >= 20
+    assert all(example.rejected == "unlike_anything(there)" for example in lessons if example.offer_id)
+    served = [adapter for adapter in engine.adapters if adapter]
+    assert served and served[-1].name == "adapter.gguf" and served[-1].is_file()
+    assert engine.adapters[0] is None, "before the night there is no adapter"

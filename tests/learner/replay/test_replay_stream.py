@@ -266,7 +266,7 @@ class MadeSchool:
         settled = next(fact.text for fact in facts if isinstance(fact, Settlement))
         self.taught.setdefault(self.name, []).append((offer.uri, settled))
 
-    def study(self, interactions: int) -> None:
+    async def study(self, interactions: int) -> None:
         if self._is_due(interactions):
             self.adapter = Path(f"{self.name}-{interactions}.gguf")
 
