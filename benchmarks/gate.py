@@ -10,7 +10,6 @@ judges each, and learns from each outcome as a server does (``learned``); or it 
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 import tempfile
 import time
@@ -23,37 +22,38 @@ from pipe import model_file
 from projects import REPORTING, fetch
 from report import RESULTS, SCRATCH, Figure, at_least, at_most, publish
 
-from learner.examples import Source
-from learner.file_examples import SourceFile, file_examples, read_source
 from learner.gate.calibration import calibration
 from learner.gate.features import History, Spot, features_of
 from learner.gate.gate import THRESHOLD, Gate
-from learner.gate.gathering import Row, gather, read_rows
+from learner.gate.gathering import Row, folder_examples, gather, read_rows
 from learner.gate.outcomes import WEIGHTS
 from learner.gate.serving import ServingGate
 from learner.gate.shipped import read_prior
 from learner.labels import Label
-from learner.privacy import PrivacyFilter
 from models.engine import Candidate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from learner.examples import Example
-
 ROWS = SCRATCH / "gate-rows.jsonl"
 PAUSE_S = 20.0
 """Between two offers of the simulated developer."""
+MOST = 0.9
+"""The highest that the setting takes: what is hidden then is left to the bound on lost accepts."""
 TIMED = 3000
 
 
 def main() -> None:
     options = parse()
     if not options.report:
-        waiting = [each for project in REPORTING for each in examples(fetch(project), options)]
+        waiting = [
+            each
+            for project in REPORTING
+            for each in folder_examples(fetch(project), options.cursors, options.per_file, options.seed)
+        ]
         SCRATCH.mkdir(exist_ok=True)
         model = model_file(options.model)
         if not gather(waiting, model, ROWS, threads=options.threads, minutes=options.minutes):
@@ -78,35 +78,20 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def examples(folder: Path, options: argparse.Namespace) -> Iterator[Example]:
-    """Yield the project's cursors, of all kinds that are trained and served, file by file."""
-    draw, privacy = random.Random(options.seed), PrivacyFilter(())
-    paths = sorted(folder.rglob("*.py"))
-    draw.shuffle(paths)
-    found = 0
-    for path in paths:
-        if found >= options.cursors:
-            return
-        if "test" in path.as_posix() or (lines := read_source(path)) is None:
-            continue
-        name = path.relative_to(folder).as_posix()
-        source = SourceFile(name, folder.name, f"{folder.name}/{name}", lines, Source.REPOSITORY, 1.0, 0.0)
-        for each in file_examples(source, min(options.per_file, options.cursors - found), draw, privacy):
-            found += 1
-            yield each
-
-
 def figures_of(rows: list[Row]) -> list[Figure]:
     return [
-        *costs(rows, "learned", told(rows, learning=True)),
+        *costs(rows, "learned", told(rows)),
         *costs(rows, "prior alone", told(rows, learning=False)),
+        *costs(rows, "learned, as much as the bound allows", told(rows, threshold=MOST)),
         at_most(
             "time per decision, p95 (ms)", decision_ms(rows), 5.0, f"{TIMED} decisions, features included"
         ),
     ]
 
 
-def told(rows: Sequence[Row], *, learning: bool) -> list[tuple[float, bool]]:
+def told(
+    rows: Sequence[Row], *, learning: bool = True, threshold: float = THRESHOLD
+) -> list[tuple[float, bool]]:
     """Return P(accept) of each offer and whether it was shown, in the rows' order."""
     gate, history = Gate(read_prior(), seed=1), History()
     found: list[tuple[float, bool]] = []
@@ -115,7 +100,7 @@ def told(rows: Sequence[Row], *, learning: bool) -> list[tuple[float, bool]]:
         spot = Spot(row.language, row.before, row.after)
         x = features_of(spot, row.text, row.logprobs, row.stopped_by, recent=recent)
         p = gate.p_accept(x)
-        shown = gate.shows(p, THRESHOLD)
+        shown = gate.shows(p, threshold)
         found.append((p, shown))
         if learning:
             gate.learn(x, row.accepted, 1.0 if shown else WEIGHTS[Label.HIDDEN], p=p)
@@ -181,7 +166,7 @@ def decision_ms(rows: Sequence[Row]) -> float:
 
 def summary(rows: list[Row]) -> dict[str, Any]:
     """Return the sample and the calibration behind the figures."""
-    judged = told(rows, learning=True)
+    judged = told(rows)
     found = calibration((p, row.accepted) for (p, _), row in zip(judged, rows, strict=True))
     assert found, "there are rows"
     return {

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from learner.declined import Declined
+from learner.examples import Source
+from learner.file_examples import SourceFile, file_examples, read_source
 from learner.gate.shadow import would_accept
+from learner.labels import REPOSITORY_WEIGHT
 from learner.languages import language_of
 from learner.place import place_in
+from learner.privacy import PrivacyFilter
 from learner.trim import trim
 from models.completer import Completer
 from models.engine import Request
 from models.llama import AbortFlag, Context, ContextShape, Log, Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from learner.examples import Example
@@ -63,6 +68,29 @@ def read_rows(path: Path) -> list[Row]:
         found: dict[str, Any] = json.loads(line)
         rows.append(Row(**{**found, "logprobs": tuple(found["logprobs"])}))
     return rows
+
+
+def folder_examples(folder: Path, count: int, per_file: int, seed: int) -> Iterator[Example]:
+    """Yield at most ``count`` cursors of the folder's code, file by file in an order drawn by ``seed``.
+
+    Tests are left out; prompts are the short ones that are served first at any place.
+    """
+    draw, privacy = random.Random(seed), PrivacyFilter(())
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    draw.shuffle(paths)
+    found = 0
+    for path in paths:
+        if found >= count:
+            return
+        name = path.relative_to(folder).as_posix()
+        if "test" in name or (lines := read_source(path)) is None:
+            continue
+        source = SourceFile(
+            name, folder.name, f"{folder.name}/{name}", lines, Source.REPOSITORY, REPOSITORY_WEIGHT, 0.0
+        )
+        for each in file_examples(source, min(per_file, count - found), draw, privacy):
+            found += 1
+            yield each
 
 
 def gather(examples: Iterable[Example], model: Path, rows: Path, *, threads: int, minutes: float) -> bool:

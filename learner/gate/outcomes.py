@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from learner.facts import Horizon
+from learner.facts import Horizon, Served
 from learner.gate.features import History, Spot, features_of
 from learner.gate.shadow import would_accept
 from learner.labels import Label
@@ -70,21 +70,24 @@ def accepted_of(label: Label, text: str, looks: Iterable[tuple[str, str]]) -> bo
 
 
 def read_judged(connection: sqlite3.Connection, newest: int = NEWEST) -> list[Judged]:
-    """Return the newest offers with an outcome, oldest first; a row that makes no sense is passed over."""
+    """Return the newest offers with an outcome, oldest first.
+
+    What memory offered is left out: it has a bar of its own, and what spoke for it is not recorded.
+    """
     rows = connection.execute(
         "SELECT offers.id, offer_id, session_id, offered_at, language, line_before, line_after, text, label"
         " FROM verdicts JOIN offers ON offers.id = verdicts.offer JOIN files ON files.id = offers.file"
-        f" WHERE NOT invoked AND text <> '' AND label IN ({', '.join('?' * len(WEIGHTS))})"
+        f" WHERE NOT invoked AND served <> ? AND text <> '' AND label IN ({', '.join('?' * len(WEIGHTS))})"
         " ORDER BY offered_at DESC, offers.id DESC LIMIT ?",
-        (*map(str, WEIGHTS), newest),
+        (str(Served.MEMORY), *map(str, WEIGHTS), newest),
     ).fetchall()
-    return [found for row in reversed(rows) if (found := _judged(connection, *row))]
+    return [_judged(connection, *row) for row in reversed(rows)]
 
 
 def _judged(
     connection: sqlite3.Connection, row: int, offer_id: str, session_id: str, at: float, language: str,
     before: str, after: str, text: str, label: str,
-) -> Judged | None:  # fmt: skip
+) -> Judged:  # fmt: skip
     candidates = connection.execute(
         "SELECT text, logprobs, stopped_by FROM candidates WHERE offer = ? ORDER BY number", (row,)
     ).fetchall()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from learner.gate.fitting import fit_prior
-from learner.gate.gathering import gather, read_rows
+from learner.gate.gathering import folder_examples, gather, read_rows
 from learner.gate.shipped import PRIOR
 from learner.job import JobFiles, read_examples
 from learner.privacy import PrivacyFilter
@@ -21,6 +21,7 @@ SCRATCH = Path(".bench")
 
 
 @click.command()
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
     "--examples",
     type=click.Path(path_type=Path),
@@ -35,8 +36,9 @@ SCRATCH = Path(".bench")
     show_default=True,
     help="Where the rows are kept; a run goes on with those that are there.",
 )
-@click.option("--count", default=240, show_default=True, help="Cursors of the primer's examples.")
+@click.option("--count", default=300, show_default=True, help="Cursors of the primer's examples.")
 @click.option("--library", default=60, show_default=True, help="Cursors of the Python standard library.")
+@click.option("--each-folder", default=60, show_default=True, help="Cursors of each of FOLDERS.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--threads", default=2, show_default=True)
 @click.option("--minutes", default=float("inf"), help="Stop gathering after the cursor begun by then.")
@@ -44,15 +46,19 @@ SCRATCH = Path(".bench")
 @click.option("--fit", "only_fit", is_flag=True, help="Gather nothing; fit the rows that are there.")
 @click.option("--to", type=click.Path(path_type=Path), default=PRIOR, help="The prior's file.")
 def main(
-    examples: Path, rows: Path, count: int, library: int, seed: int, threads: int, minutes: float,
-    model: Path | None, only_fit: bool, to: Path,
+    folders: tuple[Path, ...], examples: Path, rows: Path, count: int, library: int, each_folder: int,
+    seed: int, threads: int, minutes: float, model: Path | None, only_fit: bool, to: Path,
 ) -> None:  # fmt: skip
-    """Ask the real engine at cursors of permissively licensed code, and fit the gate's prior to the rows."""
+    """Ask the real engine at cursors of permissively licensed code, and fit the gate's prior to the rows.
+
+    FOLDERS are further projects, best such that the model cannot have seen.
+    """
     if not only_fit:
         drawn = read_examples(JobFiles(examples))
         random.Random(seed).shuffle(drawn)
+        waiting = [each for folder in folders for each in folder_examples(folder, each_folder, 4, seed)]
         # Interleaved, so that a run that was stopped has some of both.
-        waiting = [*drawn[:count], *replay_examples(library, seed, PrivacyFilter(()))]
+        waiting += [*drawn[:count], *replay_examples(library, seed, PrivacyFilter(()))]
         random.Random(seed).shuffle(waiting)
         rows.parent.mkdir(exist_ok=True)
         chosen = model or model_path(Home.find())

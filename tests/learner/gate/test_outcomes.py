@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fact_builders import NOON, event, offered, session, settlement
 
-from learner.facts import EventKind, Fact, Horizon, KnownBy
+from learner.facts import EventKind, Fact, Horizon, KnownBy, Served
 from learner.gate.features import Spot, features_of
 from learner.gate.gate import Gate
 from learner.gate.outcomes import Judged, accepted_of, read_judged, train
@@ -44,6 +44,7 @@ def recorded(ledger: Ledger, ledger_path: Path) -> Path:
     facts += [offered("i", offered_at=NOON + 30), event(EventKind.IGNORED, offer_id="i")]
     facts += [offered("u", offered_at=NOON + 40), event(EventKind.UNSEEN, offer_id="u")]
     facts += [offered("q", invoked=True), event(EventKind.REJECTED, KnownBy.EXPLICIT, "q")]
+    facts += [offered("m", served=Served.MEMORY), event(EventKind.ACCEPTED, offer_id="m")]
     facts += hidden("h1", (S10, "add("), (CLOSE, "add(1, 2)\n"), at=NOON + 50)
     facts += hidden("h2", (S10, "sub(3)"), (CLOSE, "sub(3)"), at=NOON + 60)
     facts += hidden("h3", (S10, ""), at=NOON + 70)
