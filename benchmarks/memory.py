@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from contextlib import closing
+from itertools import accumulate
 from pathlib import Path
 
 from learner.ledger_file import transaction
@@ -62,10 +63,10 @@ class Project:
         syllables = [a + b for a in "bcdfglmnprst" for b in ("a", "e", "i", "o", "u", "an", "er")]
         self._words = sorted({"".join(letters.choices(syllables, k=2 + n % 2)) for n in range(6_000)})[:4_000]
         letters.shuffle(self._words)
-        self._weights = [1 / (rank + 3) for rank in range(len(self._words))]
+        self._weights = list(accumulate(1 / (rank + 3) for rank in range(len(self._words))))
 
     def _word(self) -> str:
-        return self._draw.choices(self._words, self._weights)[0]
+        return self._draw.choices(self._words, cum_weights=self._weights)[0]
 
     def _name(self) -> str:
         return "_".join(self._word() for _ in range(self._draw.randint(1, 3)))

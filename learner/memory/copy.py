@@ -100,9 +100,10 @@ class Copy:
                     self._connection.execute(upsert, row)
 
     def _exchange(self, copy: sqlite3.Connection | None) -> None:
+        vocabulary = Vocabulary() if copy is None else Vocabulary.of(copy)
         with self._lock:
             old, self._connection = self._connection, copy
-            self.vocabulary.clear()
+            self.vocabulary = vocabulary
         if old is not None:
             old.close()
 

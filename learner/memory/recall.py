@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from learner.memory.place import MemoryPlace
     from learner.memory.rule import Rule
 
-BEGIN_ALIKE = 48
+BEGIN_ALIKE = 32
 """Patterns looked at that begin as the line does."""
-SPEAK_ALIKE = 24
+SPEAK_ALIKE = 16
 """Patterns looked at that share words with the place."""
-POSTINGS = 1_500
+TERMS = 8
+"""Words of one search."""
+POSTINGS = 500
 """Full-text entries read in one search: the rarest words come first, and what is everywhere tells nothing."""
 LAST = "\U0010ffff"
-STEADY = 50
+STEADY = 1_000
 """Patterns from which a word's count is kept: one more or less changes nothing then. A word that nobody had
 written when it was first looked for may be in the next pattern."""
 
@@ -63,11 +65,14 @@ class Recalled:
 class Vocabulary:
     """How many patterns have a word; of common words counted once, for that changes slowly."""
 
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
+    def __init__(self, counts: dict[str, int] | None = None) -> None:
+        self._counts = counts or {}
 
-    def clear(self) -> None:
-        self._counts.clear()
+    @classmethod
+    def of(cls, connection: sqlite3.Connection) -> Vocabulary:
+        """Count the common words at once."""
+        query = "SELECT term, doc FROM vocabulary WHERE doc >= ?"
+        return cls(dict(connection.execute(query, (STEADY,)).fetchall()))
 
     def count(self, connection: sqlite3.Connection, word: str) -> int:
         found = self._counts.get(word)
@@ -122,7 +127,7 @@ def _speaking_alike(
     chosen: list[str] = []
     postings = 0
     for word, count in sorted(counts.items(), key=lambda item: item[1]):
-        if count and postings + count <= POSTINGS:
+        if count and postings + count <= POSTINGS and len(chosen) < TERMS:
             chosen.append(word)
             postings += count
     if not chosen:

@@ -70,7 +70,6 @@ class Scribe:
         """
         if self._was_forgotten(connection, episode):
             return
-        self._vocabulary.clear()
         rule = self._judge(connection, episode, now)
         revision = changed(connection)
         if episode.refused:
