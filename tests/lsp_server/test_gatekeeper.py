@@ -27,8 +27,8 @@ def unsure(engine: FakeEngine) -> FakeEngine:
     return engine
 
 
-async def begin(client: Client, **settings: object) -> None:
-    await client.initialize(**settings)
+async def begin(client: Client, **settings: float) -> None:
+    await client.initialize(encoding="utf-16", **settings)
     client.open(TEXT)
     async with asyncio.timeout(20):
         while (await client.status())["gate"] is None:  # noqa: ASYNC110  # nobody is told when it is loaded

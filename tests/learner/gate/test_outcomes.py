@@ -148,7 +148,7 @@ class Watched:
         self.gate = Gate(prior, seed=1)
         self.serving = ServingGate(self.gate)
         logprobs = (-3.0,) * 5 if unlikely else (-0.05,) * 5
-        self.candidates = (Candidate("add(1, 2)", logprobs, "newline"),)
+        self.candidates: tuple[Candidate, ...] = (Candidate("add(1, 2)", logprobs, "newline"),)
         self.spot = Spot("python", "result = ", "")
         self.is_hidden = self.judge("o1")
 
