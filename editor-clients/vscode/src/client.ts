@@ -20,6 +20,8 @@ import { serverSettings } from "./settings";
 const MEMORY_MS = 180_000;
 const MOST_CRASHES = 4;
 const GOODBYE_MS = 2000;
+/** What a server that ends has written to stderr may still be on its way. */
+const LAST_WORDS_MS = 100;
 
 export interface Watcher {
   /** The server's `nightschool/status`. */
@@ -117,13 +119,16 @@ export class Connection {
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.lastWords = text.trim().split("\n").at(-1) ?? "";
     });
-    child.on("close", (code, signal) => {
-      if (this.hasStarted) return;
-      const words = this.lastWords && `: ${this.lastWords}`;
-      this.giveUp(new Error(`${this.name} ended before it was ready (${signal ?? code})${words}`));
+    child.on("exit", (code, signal) => {
+      if (!this.hasStarted) setTimeout(() => this.giveUp(this.ended(signal ?? code)), LAST_WORDS_MS);
     });
     await new Promise((resolve, reject) => child.once("spawn", resolve).once("error", reject));
     return child;
+  }
+
+  private ended(by: string | number | null): Error {
+    const words = this.lastWords && `: ${this.lastWords}`;
+    return new Error(`${this.name} ended before it was ready (${by})${words}`);
   }
 
   /** Lets a server that ended by itself be started again; one that keeps ending is left alone. */
