@@ -169,8 +169,11 @@ def summary(rows: list[Row]) -> dict[str, Any]:
     judged = told(rows)
     found = calibration((p, row.accepted) for (p, _), row in zip(judged, rows, strict=True))
     assert found, "there are rows"
+    asked = {row.project for row in rows}
     return {
-        "projects": [asdict(project) for project in REPORTING],
+        "projects": [
+            asdict(project) for project in REPORTING if f"{project.name}-{project.version}" in asked
+        ],
         "offers": len(rows),
         "files": len({row.file for row in rows}),
         "threshold": THRESHOLD,
