@@ -9,15 +9,16 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import psutil
 from playwright.sync_api import Error as BrowserError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[3]
 PROGRAM = Path(os.environ.get("CODE_SERVER_PROGRAM", REPOSITORY / ".bench/code-server/bin/code-server"))
 VSIX = REPOSITORY / "editor-clients/vscode/nightschool.vsix"
+OTHER_PROVIDER = Path(__file__).parent / "other_provider"
 CHROMIUM = "/usr/bin/chromium"
 BROWSER_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -47,10 +49,32 @@ SETTINGS = {
     "files.autoSave": "off",
     "update.mode": "none",
     "extensions.autoUpdate": False,
-    "nightschool.server.command": [str(Path(sys.executable).parent / "nightschool")],
+    "workbench.welcomePage.walkthroughs.openOnInstall": False,
+    "files.readonlyInclude": {"**/read_only*": True},
     "nightschool.debounce": 0,
+    # What is offered is to be what the scripted model says, and nights are those that a test asks for.
+    "nightschool.gate": 0,
+    "nightschool.memory": False,
+    "nightschool.microNights": False,
 }
 PATIENCE_S = 60.0
+OPEN_S = 5.0
+UNCHANGED_S = 1.5
+"""A file that is not written by then was saved before."""
+NOTE_MESSAGES = """
+window.messages = [];
+const seen = new WeakMap();
+new MutationObserver(() => {
+  for (const element of document.querySelectorAll('.notification-list-item-message')) {
+    const text = element.innerText;
+    if (text && seen.get(element) !== text) {
+      seen.set(element, text);
+      window.messages.push(text);
+    }
+  }
+}).observe(document, { childList: true, subtree: true });
+"""
+"""A message that nobody answers is put away after some seconds."""
 
 T = TypeVar("T")
 
@@ -94,55 +118,135 @@ class Rows:
 
 
 @dataclass
-class Workbench:
-    """One code-server with its own home, settings and project."""
+class CodeServer:
+    """The workbench's server, with the extension installed; its user owns nothing but ``folder``."""
 
     folder: Path
-    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    address: str = ""
+
+    @property
+    def person(self) -> Path:
+        """The user's own home directory."""
+        return self.folder / "person"
+
+    @property
+    def programs(self) -> Path:
+        """The only place of ``PATH`` that is not the system's."""
+        return self.folder / "programs"
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[CodeServer]:
+        for each in (self.person, self.programs):
+            each.mkdir()
+        environment = os.environ | {
+            "HOME": str(self.person),
+            "PATH": f"{self.programs}:/usr/bin:/bin",
+            "VSCODE_PROXY_URI": "",
+            # As from a terminal: else a login shell is asked for its own PATH.
+            "VSCODE_CLI": "1",
+            **self.environment,
+        }
+        folders = ["--user-data-dir", str(self.folder / "user")]
+        folders += ["--extensions-dir", str(self.folder / "extensions")]
+        extensions = [VSIX, packed(OTHER_PROVIDER, self.folder / "other.vsix")]
+        install = [word for path in extensions for word in ("--install-extension", str(path))]
+        subprocess.run(
+            [str(PROGRAM), *folders, *install], check=True, capture_output=True, env=environment, timeout=120
+        )
+        port = _free_port()
+        self.address = f"http://127.0.0.1:{port}/"
+        command = [str(PROGRAM), *folders, "--auth", "none", "--bind-addr", f"127.0.0.1:{port}"]
+        command += ["--disable-telemetry", "--disable-update-check"]
+        with (self.folder / "code-server.log").open("wb") as log:
+            server = subprocess.Popen(
+                command, stdout=log, stderr=log, env=environment, start_new_session=True
+            )
+        try:
+            until(self._answers, "code-server's page")
+            yield self
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(20)
+
+    def write_settings(self, settings: dict[str, Any]) -> None:
+        """Replace the settings; open windows follow.
+
+        The machine's own as well: to the browser this server is a remote machine.
+        """
+        for scope in ("User", "Machine"):
+            folder = self.folder / "user" / scope
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "settings.json").write_text(json.dumps(SETTINGS | settings))
+
+    def user_settings(self) -> dict[str, Any]:
+        """Return what the user has set in the workbench."""
+        with contextlib.suppress(ValueError):  # it is being written
+            return json.loads((self.folder / "user/User/settings.json").read_text())
+        return {}
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.address}healthz", timeout=2):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+@dataclass
+class Workbench:
+    """A project, and a home whose ledger tells what became of the offers in it."""
+
+    server: CodeServer
+    folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.project.mkdir()
+        self.home.mkdir(mode=0o700)
 
     @property
     def project(self) -> Path:
         return self.folder / "project"
 
     @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
     def rows(self) -> Rows:
         return Rows(self.home / "ledger.db")
 
+    def change_settings(self, **settings: Any) -> None:
+        """Change settings under ``nightschool.``; two underscores are a dot, and None takes one back."""
+        for name, value in settings.items():
+            self.settings[f"nightschool.{name.replace('__', '.')}"] = value
+        self.server.write_settings(
+            {name: value for name, value in self.settings.items() if value is not None}
+        )
+
     @contextlib.contextmanager
-    def running(self, browser: Browser) -> Iterator[Editor]:
-        """Install the extension, start the server, open the project in a page."""
-        self.project.mkdir(exist_ok=True)
-        user = self.folder / "user"
-        # The machine's own settings as well: to the browser this server is a remote machine.
-        for scope in ("User", "Machine"):
-            (user / scope).mkdir(parents=True, exist_ok=True)
-            (user / scope / "settings.json").write_text(json.dumps(SETTINGS | self.settings))
-        folders = ["--user-data-dir", str(user), "--extensions-dir", str(self.folder / "extensions")]
-        environment = os.environ | {"NIGHTSCHOOL_HOME": str(self.home), "VSCODE_PROXY_URI": ""}
-        subprocess.run(
-            [str(PROGRAM), *folders, "--install-extension", str(VSIX)],
-            check=True, capture_output=True, env=environment, timeout=120,
-        )  # fmt: skip
-        port = _free_port()
-        command = [str(PROGRAM), *folders, "--auth", "none", "--bind-addr", f"127.0.0.1:{port}"]
-        command += ["--disable-telemetry", "--disable-update-check", "--disable-workspace-trust"]
-        with (self.folder / "code-server.log").open("wb") as log:
-            server = subprocess.Popen(
-                command, stdout=log, stderr=log, env=environment, start_new_session=True
-            )
+    def opened(self, browser: Browser, query: str = "") -> Iterator[Editor]:
+        """Open the project (or what ``query`` names) in a window."""
+        self.change_settings()
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
         try:
-            address = f"http://127.0.0.1:{port}/"
-            until(lambda: _answers(address), "code-server's page")
-            context = browser.new_context(viewport={"width": 1280, "height": 800})
             page = context.new_page()
-            page.goto(f"{address}?folder={self.project}")
-            page.locator(".monaco-workbench").wait_for(timeout=1000 * PATIENCE_S)
+            page.set_default_timeout(1000 * PATIENCE_S)
+            page.add_init_script(NOTE_MESSAGES)
+            page.goto(f"{self.server.address}?{query or f'folder={self.project}'}")
+            page.locator(".monaco-workbench").wait_for()
             yield Editor(page, self)
-            context.close()
         finally:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(20)
+            context.close()
+
+
+def packed(extension: Path, vsix: Path) -> Path:
+    """Write the folder as an extension that can be installed."""
+    with zipfile.ZipFile(vsix, "w") as archive:
+        for file in extension.iterdir():
+            archive.write(file, f"extension/{file.name}")
+    return vsix
 
 
 @dataclass
@@ -157,14 +261,23 @@ class Editor:
         path = self.workbench.project / name
         if text is not None:
             path.write_text(text)
+        is_open = self.page.locator(f'.tab.active[data-resource-name="{path.name}"]')
+        for patience_s in (OPEN_S, OPEN_S, PATIENCE_S):
+            self._pick(path)
+            with contextlib.suppress(BrowserError):
+                is_open.wait_for(timeout=1000 * patience_s)
+                break
+        assert is_open.count(), f"{path.name} was not opened"
+        self.page.locator(".editor-instance .view-lines").first.click()
+
+    def _pick(self, path: Path) -> None:
+        """Choose a file in the quick open box; while it is still searching, the choice may be lost."""
         self.page.keyboard.press("Control+P")
         box = self.page.locator(".quick-input-widget input").first
         box.wait_for()
         box.fill(str(path))
-        self.page.locator(".quick-input-list .monaco-list-row", has_text=path.name).first.wait_for()
+        self.page.locator(f'.quick-input-list .monaco-list-row[aria-label^="{path.name}"]').first.wait_for()
         self.page.keyboard.press("Enter")
-        self.page.locator(f'.tab.active[data-resource-name="{path.name}"]').wait_for()
-        self.page.locator(".editor-instance .view-lines").first.click()
 
     def at_end(self) -> None:
         self.page.keyboard.press("Control+End")
@@ -189,14 +302,34 @@ class Editor:
             return "".join(texts) or None
         return None
 
+    def shows(self, ghost: str) -> None:
+        """Wait until this is the ghost text."""
+        try:
+            until(lambda: self.visible_ghost() == ghost, f"the ghost text {ghost!r}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: it is {self.visible_ghost()!r}") from None
+
     def no_ghost(self) -> None:
         until(lambda: self.visible_ghost() is None, "the ghost text's end")
+
+    def text(self) -> str:
+        """Return what of the active file is on display."""
+        with contextlib.suppress(BrowserError):
+            return self.page.locator(".editor-instance .view-lines").first.inner_text().replace("\xa0", " ")
+        return ""
 
     def save(self, name: str) -> str:
         """Save the active file and return what is then on the disk."""
         path = self.workbench.project / name
+        written, waited = path.stat().st_mtime_ns, time.monotonic() + UNCHANGED_S
         self.page.keyboard.press("Control+S")
-        until(lambda: self.page.locator(".tab.active.dirty").count() == 0, "the saved file")
+
+        def is_saved() -> bool:
+            # What was typed last may not have made the tab dirty yet.
+            was_written = path.stat().st_mtime_ns != written or time.monotonic() > waited
+            return was_written and self.page.locator(".tab.active.dirty").count() == 0
+
+        until(is_saved, "the saved file")
         return path.read_text()
 
     def command(self, title: str) -> None:
@@ -228,25 +361,43 @@ class Editor:
         self.page.locator(".quick-input-list .monaco-list-row", has_text=choice).first.click()
         self.page.locator(".quick-input-widget").first.wait_for(state="hidden")
 
-    def notification(self, part: str, patience_s: float = PATIENCE_S) -> str:
-        """Wait for a notification that contains ``part`` and return its text."""
-        found = self.page.locator(".notification-list-item-message", has_text=part).first
-        found.wait_for(timeout=1000 * patience_s)
-        return found.inner_text()
+    def messages(self) -> list[str]:
+        """Return all messages that were shown in this window, with progress as it went."""
+        return self.page.evaluate("window.messages")
 
-    def notifications(self) -> list[str]:
-        return self.page.locator(".notification-list-item-message").all_inner_texts()
+    def is_told(self, part: str, patience_s: float = PATIENCE_S) -> str:
+        """Wait for a message that contains ``part`` and return it."""
+        found = until(
+            lambda: [text for text in self.messages() if part in text], f"a message {part!r}", patience_s
+        )
+        return found[0]
+
+    def forget_messages(self) -> None:
+        self.page.evaluate("window.messages.length = 0")
+
+    def press_button(self, message: str, button: str) -> None:
+        """Press a button of the message that contains this."""
+        shown = self.page.locator(".notification-list-item", has_text=message).first
+        shown.locator(".monaco-button", has_text=button).first.click()
+
+    def use(self, command: list[str] | str, status: str = "ready: ") -> None:
+        """Set the server's command, and wait for the status."""
+        self.workbench.change_settings(server__command=command)
+        self.wait_for_status(status)
+
+    def servers(self) -> list[psutil.Process]:
+        """Return the language servers that run in the workbench's home."""
+        home = str(self.workbench.home)
+        found = []
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            words = process.info["cmdline"] or ()
+            is_server = "serve" in words or "tests.editors.vscode.school_server" in words
+            if is_server and (process.info["environ"] or {}).get("NIGHTSCHOOL_HOME") == home:
+                found.append(process)
+        return found
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}healthz", timeout=2):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False

@@ -1,0 +1,167 @@
+"""What goes wrong around VS Code: at most one message says what and how to mend it, and typing goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.editors.vscode.programs import broken, scripted
+from tests.editors.vscode.workbench import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from tests.editors.vscode.conftest import NewWorkbench
+    from tests.editors.vscode.workbench import Editor
+
+# A browser and a workbench on two cores.
+pytestmark = pytest.mark.timeout(300)
+
+ANSWERS = {"before = ": "1 + 1", "after = ": "2 + 2"}
+HEALTHY = "nightschool 9.9.9"
+SILENT = "for line in sys.stdin.buffer:\n    pass"
+TOO_LARGE = 2_700_000
+
+
+PATIENCE = {"nightschool.server.startTimeout": 6}
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser, new_workbench: NewWorkbench) -> Iterator[Editor]:
+    workbench = new_workbench(**PATIENCE)
+    workbench.change_settings(server__command=scripted(workbench.home, ANSWERS))
+    with workbench.opened(browser) as editor:
+        yield editor
+
+
+@pytest.fixture
+def editor(window: Editor) -> Editor:
+    """The window with a sound server, and nothing said."""
+    workbench = window.workbench
+    workbench.settings = dict(PATIENCE)
+    window.use(scripted(workbench.home, ANSWERS))
+    window.forget_messages()
+    return window
+
+
+def completes(editor: Editor, name: str) -> None:
+    """See that ghost text comes, and take it."""
+    editor.open(name, "import os\n")
+    editor.at_end()
+    editor.type("after = ")
+    assert editor.ghost() == "2 + 2"
+    editor.press("Tab")
+    assert editor.save(name).rstrip("\n").endswith("after = 2 + 2")
+    editor.workbench.rows.labelled("accepted", name)
+
+
+def types(editor: Editor, name: str) -> None:
+    """See that typing, indenting and saving work, without ghost text."""
+    editor.open(name, "")
+    editor.type("before = ")
+    editor.press("Escape", "Tab")
+    editor.type("x")
+    assert editor.save(name).startswith("before = ")
+    assert editor.save(name).endswith("x")
+    assert editor.visible_ghost() is None
+
+
+@pytest.mark.parametrize(
+    ("version", "serve", "reason"),
+    [
+        ("nightschool 0.0.9", "", "nightschool 0.0.9 is too old"),
+        ("Fortran 77", "", "is not Nightschool: it says «Fortran 77»"),
+        (HEALTHY, SILENT, "serve has not answered for 6 seconds"),
+        (HEALTHY, "sys.exit('no numpy here')", "serve ended before it was ready (1): no numpy here"),
+    ],
+)
+def test_a_server_of_no_use_is_told_of_once(
+    editor: Editor, tmp_path: Path, version: str, serve: str, reason: str
+) -> None:
+    editor.use(broken(tmp_path / "bin", version, serve), "error")
+    editor.is_told(reason)
+    types(editor, f"{tmp_path.name}.py")
+    assert len(editor.messages()) == 1
+    assert not editor.servers()
+    # Nobody has answered the message: what mends it counts all the same.
+    editor.use(scripted(editor.workbench.home, ANSWERS))
+    completes(editor, f"{tmp_path.name}_mended.py")
+
+
+def test_settings_of_a_wrong_type_are_named_once(editor: Editor) -> None:
+    editor.workbench.change_settings(maxTokens="many", languages="python")
+    editor.is_told("setting 'max_tokens' is 'many', but must be a whole number from 1 to 512")
+    editor.is_told("setting 'languages' is 'python'")
+    editor.workbench.change_settings(inComments=False)
+    completes(editor, "wrong_type.py")
+    assert len(editor.messages()) == 2
+
+
+def test_a_command_of_the_wrong_type_is_named(editor: Editor) -> None:
+    """The server is then looked for; on this machine there is none."""
+    editor.use("nightschool", "the server is not installed")
+    editor.is_told('setting nightschool.server.command is "nightschool", but must be a list of text')
+    editor.is_told("its server is not installed")
+    assert len(editor.messages()) == 2
+
+
+def test_a_killed_server_is_started_again_with_one_message(editor: Editor) -> None:
+    for number in range(2):
+        (server,) = editor.servers()
+        server.kill()
+        until(lambda gone=server: [each for each in editor.servers() if each.pid != gone.pid], "a new server")
+        editor.is_told("the server ended and was restarted")
+        editor.wait_for_status("ready")
+        completes(editor, f"killed_{number}.py")
+    assert len(editor.messages()) == 1
+
+
+def test_a_read_only_file_is_left_alone(editor: Editor) -> None:
+    editor.open("read_only.py", "before = \n")
+    editor.press("End")
+    editor.type("x")
+    editor.press("Control+ArrowRight", "Tab", "Escape")
+    assert editor.visible_ghost() is None
+    assert (editor.workbench.project / "read_only.py").read_text() == "before = \n"
+    completes(editor, "beside_read_only.py")
+    assert editor.messages() == []
+
+
+def test_a_huge_file_can_be_typed_in_and_holds_nothing_up(editor: Editor) -> None:
+    editor.open("huge.txt", f"{'a long line ' * 20}\n" * (TOO_LARGE // 240))
+    editor.at_end()
+    editor.type("after = ")
+    huge = editor.workbench.project / "huge.txt"
+    editor.press("Control+S")
+    until(lambda: huge.read_text().endswith("after = "), "the saved text")
+    assert editor.visible_ghost() is None
+    completes(editor, "beside_huge.py")
+    assert editor.messages() == []
+
+
+def test_a_buffer_without_a_file_is_completed(editor: Editor) -> None:
+    editor.command("New Untitled Text File")
+    editor.page.locator('.tab.active[data-resource-name="Untitled-1"]').wait_for()
+    editor.type("after = ")
+    assert editor.ghost() == "2 + 2"
+    editor.press("Tab")
+    until(lambda: "after = 2 + 2" in editor.text(), "the accepted text")
+    assert editor.workbench.rows.labelled("accepted", "Untitled-1")["known_by"] == "explicit"
+    editor.press("Control+A", "Delete")
+    assert editor.messages() == []
+
+
+def test_a_terminal_is_left_alone(editor: Editor) -> None:
+    editor.command("Terminal: Create New Terminal")
+    made = editor.workbench.project / "made_in_the_terminal"
+    editor.page.locator(".terminal-wrapper.active .xterm").first.click()
+    editor.type(f"before = ; touch {made}\n")
+    until(made.exists, "what was typed in the terminal")
+    assert editor.visible_ghost() is None
+    editor.command("Terminal: Kill All Terminals")
+    completes(editor, "beside_terminal.py")
+    assert editor.messages() == []
