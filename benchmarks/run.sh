@@ -11,6 +11,7 @@ bench() { echo "== $*" && "$python" "benchmarks/$1.py" "${@:2}"; }
 bench startup
 bench decode
 bench index
+bench memory
 bench swap
 bench outcomes
 bench ledger
@@ -23,5 +24,8 @@ bench quality
 bench training
 bench training --ablate
 bench healing
+bench gate
 bench budgets
 bench neovim_client
+bench vscode_client
+bench memory_cases
