@@ -20,6 +20,7 @@ _COLUMNS = (
     "id, project, language, line, uri, before, after, above, definition, words, wrong, support,"
     " contradicted, made_at, used_at, revision"
 )
+_WORDS = _COLUMNS.split(", ").index("words")
 _UPSERTS = (
     (
         f"SELECT {_COLUMNS} FROM patterns WHERE revision > ?",
@@ -61,6 +62,7 @@ class Copy:
             assert self._connection is not None
             action(self._connection)
             self.rule = read_rule(self._connection)
+            self.vocabulary = Vocabulary.of(self._connection)
 
     def follow(self, file: sqlite3.Connection) -> None:
         """Carry over what has changed in the file; all of it where rows were deleted there.
@@ -97,7 +99,14 @@ class Copy:
                 # Row by row: a keystroke waits for no more than one.
                 with self._lock:
                     assert self._connection is not None
+                    self._note_words(self._connection, upsert, row)
                     self._connection.execute(upsert, row)
+
+    def _note_words(self, copy: sqlite3.Connection, upsert: str, row: tuple) -> None:
+        """Count the words of a pattern that is about to be written."""
+        if upsert is _UPSERTS[0][1]:
+            before = copy.execute("SELECT words FROM patterns WHERE id = ?", (row[0],)).fetchone()
+            self.vocabulary.note(before[0] if before else "", row[_WORDS])
 
     def _exchange(self, copy: sqlite3.Connection | None) -> None:
         vocabulary = Vocabulary() if copy is None else Vocabulary.of(copy)

@@ -8,8 +8,10 @@ from memory_places import DAY, Clock, Teacher, place
 
 from learner.memory.chunk import chunk_of
 from learner.memory.episode import Kind
+from learner.memory.recall import Vocabulary
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable
 
     from memory_places import Clock
@@ -133,3 +135,16 @@ def test_a_prompt_shows_what_was_written_in_like_places(memory: Memory, teacher:
 def test_half_a_surrogate_pair_is_text_like_any_other(memory: Memory, teacher: Teacher):
     teacher.tell(place("names = '\ud83d' + |"), "join_surrogates(text)")
     assert memory.recall(place("names = '\ud83d' + |"))[0].text == "join_surrogates(text)"
+
+
+def test_the_words_are_counted_as_they_are_in_the_copy(memory: Memory, teacher: Teacher):
+    teacher.tell(place(ORDERS), FETCH)
+    teacher.tell(place(USERS, "file:///p/b.py"), FETCH)
+    teacher.tell(place("def f(rows):\n    total = |\n"), "compute(rows, orders)")
+
+    def counted(copy: sqlite3.Connection) -> bool:
+        fresh, kept = Vocabulary.of(copy), memory._copy.vocabulary
+        words = ("orders", "users", "session", "rows", "total", "absent")
+        return [fresh.count(copy, word) for word in words] == [kept.count(copy, word) for word in words]
+
+    assert memory._copy.ask(counted, False)
