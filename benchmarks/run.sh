@@ -12,6 +12,7 @@ bench startup
 bench decode
 bench index
 bench memory
+bench memory
 bench swap
 bench outcomes
 bench ledger
@@ -28,4 +29,5 @@ bench gate
 bench budgets
 bench neovim_client
 bench vscode_client
+bench memory_cases
 bench memory_cases
