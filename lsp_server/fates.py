@@ -104,7 +104,8 @@ class Followed:
         if self._stand.is_passed_by(edit):
             self._stand.shift(edit)
             return False
-        known = self._stand.known(edit)
+        # Who deletes what was taken comes by the state before it too, but goes on from there.
+        known = None if self.is_taken and edit.kind is Kind.DELETION else self._stand.known(edit)
         reported, edit = edit, self._stand.aligned(edit)
         self._stand.follow(edit, known, taken=self.is_taken)
         touched = self.span.text != old.text

@@ -157,6 +157,20 @@ def test_an_offer_taken_in_part_and_then_in_full_is_accepted(
     assert scene.events("a")[-1] == (EventKind.ACCEPTED, KnownBy.EXPLICIT)
 
 
+def test_what_is_written_after_deleting_all_of_it_is_its_correction():
+    scene = Scene("x = \n")
+    scene.offer("a", "abc", 4, Prompt("", ""))
+    scene.pass_time(1)
+    scene.insert(4, "abc")
+    scene.outcomes.accepted("a")
+    for column in (6, 5, 4):
+        scene.insert(column, "", over=1)
+    for column, key in enumerate("other()", 4):
+        scene.insert(column, key)
+    scene.pass_time(700)
+    assert scene.texts("a")[Horizon.MIN10] == "other()"
+
+
 def test_a_rest_that_is_typed_adds_nothing_to_what_was_taken_in_part():
     scene = Scene("x = \n")
     scene.offer("a", "sum(rows)", 4, Prompt("", ""))
