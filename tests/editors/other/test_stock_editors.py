@@ -27,9 +27,11 @@ def program(name: str) -> str:
     return str(path)
 
 
-def configuration(language: str, directory: Path) -> str:
-    """Return the page's first block in ``language``, with a scripted server's command for ``nightschool``."""
-    (block,) = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)[:1]
+def configuration(language: str, part: str, directory: Path) -> str:
+    """Return the page's block in ``language`` that has ``part`` in it, with a scripted server's command for
+    ``nightschool``."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (block,) = (block for block in blocks if part in block)
     (command,) = scripted(directory, ANSWERS)
     return re.sub(r'(command = |\()"nightschool"', rf'\g<1>"{command}"', block)
 
@@ -59,7 +61,7 @@ def outcomes(directory: Path) -> list[tuple[str, str, str]]:
 def test_helix_offers_it_in_its_completion_menu(tmp_path: Path):
     settings = tmp_path / "config/helix"
     settings.mkdir(parents=True)
-    (settings / "languages.toml").write_text(configuration("toml", tmp_path))
+    (settings / "languages.toml").write_text(configuration("toml", "language-server", tmp_path))
     folder = project(tmp_path)
     screen = Terminal(
         [program("hx"), "a.py"],
@@ -85,7 +87,7 @@ def test_helix_offers_it_in_its_completion_menu(tmp_path: Path):
 
 
 def test_emacs_shows_it_as_ghost_text(tmp_path: Path):
-    (tmp_path / "init.el").write_text(configuration("elisp", tmp_path))
+    (tmp_path / "init.el").write_text(configuration("elisp", "lsp-mode", tmp_path))
     folder = project(tmp_path)
     command = [program("emacs"), "-nw", "-q", "-l", str(tmp_path / "init.el"), "a.py"]
     screen = Terminal(command, {"HOME": str(tmp_path)}, folder)
@@ -98,6 +100,28 @@ def test_emacs_shows_it_as_ghost_text(tmp_path: Path):
         screen.press("\x18\x13")
         screen.until(lambda: "accepted = sum(rows)" in (folder / "a.py").read_text())
         assert outcomes(tmp_path) == [("sum(rows)", "accepted", "explicit")]
+    finally:
+        screen.press("\x18\x03yes\r")
+        screen.close()
+
+
+def test_emacs_completes_it_at_point_with_eglot(tmp_path: Path):
+    (tmp_path / "init.el").write_text(configuration("elisp", "eglot", tmp_path))
+    folder = project(tmp_path)
+    command = [program("emacs"), "-nw", "-q", "-l", str(tmp_path / "init.el"), "a.py"]
+    screen = Terminal(command, {"HOME": str(tmp_path)}, folder)
+    try:
+        screen.until(lambda: "accepted =" in "".join(screen.lines()))
+        screen.until(lambda: "[eglot" in screen.lines()[-2] or "Connected" in "".join(screen.lines()))
+        screen.press("\x1b>\x10\x05 su")
+        # It may have asked before the server was ready.
+        screen.until(
+            lambda: any(line.endswith("accepted = sum(rows)") for line in screen.lines()), again="\x1b\t"
+        )
+        # It runs no command of an item's either.
+        assert [(label, by) for _, label, by in outcomes(tmp_path)] == [("accepted", "inferred")]
+        screen.press("\x18\x13")
+        screen.until(lambda: "accepted = sum(rows)" in (folder / "a.py").read_text())
     finally:
         screen.press("\x18\x03yes\r")
         screen.close()
