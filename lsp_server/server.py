@@ -226,7 +226,10 @@ class Server:
         except RpcError as error:
             logger.warning("the client keeps its settings to itself (error %s); they stay", error.code)
             return
-        self.session.configure(self._settings(found[0] if isinstance(found, list) and found else found))
+        settings = found[0] if isinstance(found, list) and found else found
+        # Null has no such section: what `initialize` brought stays, as Emacs' eglot expects.
+        if settings is not None:
+            self.session.configure(self._settings(settings))
 
     def execute_command(self, params: Params) -> Any:
         arguments = params.get("arguments")

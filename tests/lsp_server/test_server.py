@@ -206,6 +206,16 @@ async def test_settings_stay_where_the_client_does_not_tell_them(client: Client)
     assert (await client.status())["settings"]["max_tokens"] == 7
 
 
+async def test_settings_stay_where_the_client_has_no_such_section(client: Client) -> None:
+    """As in Emacs' eglot, which says at once that something changed, and then knows of nothing."""
+    await initialize_with_configuration(client)
+    client.notify("workspace/didChangeConfiguration", {"settings": {}})
+    await asyncio.sleep(0)
+    client.send({"jsonrpc": "2.0", "id": client.received[-1]["id"], "result": [None]})
+    await asyncio.sleep(0)
+    assert (await client.status())["settings"]["debounce"] == 0
+
+
 async def test_a_client_that_cannot_be_asked_resets_its_settings(client: Client) -> None:
     await client.initialize(max_tokens=7)
     client.notify("workspace/didChangeConfiguration", {"settings": {}})
