@@ -117,7 +117,7 @@ export class Connection {
     this.child = child;
     this.lastWords = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      this.lastWords = text.trim().split("\n").at(-1) ?? "";
+      this.lastWords = text.trim().split("\n").at(-1) || this.lastWords;
     });
     child.on("exit", (code, signal) => {
       if (!this.hasStarted) setTimeout(() => this.giveUp(this.ended(signal ?? code)), LAST_WORDS_MS);
