@@ -12,7 +12,6 @@ bench startup
 bench decode
 bench index
 bench memory
-bench memory
 bench swap
 bench outcomes
 bench ledger
@@ -29,5 +28,4 @@ bench gate
 bench budgets
 bench neovim_client
 bench vscode_client
-bench memory_cases
 bench memory_cases
