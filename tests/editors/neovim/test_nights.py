@@ -125,6 +125,37 @@ def test_what_a_night_has_learned_is_offered_and_can_be_rolled_back(
     assert len(editor.notified) == 2
 
 
+def test_a_corrected_offer_and_a_night_make_the_like_place_right(
+    version: str, open_editor: OpenEditor, school: School
+):
+    """The editor's part of the promise: what the night makes of the correction is the script's to say."""
+    editor = open_editor(version, cmd=school.command)
+    editor.open("before.py", "before = \n")
+    editor.sees("1")
+    editor.press("<Tab>", "<BS>")
+    editor.type("learned()")
+    editor.has("before = learned()\n")
+    editor.press("<Esc>")
+    editor.command("silent write | bwipeout")
+    corrected = Outcome("1", "edited", "explicit", "learned()")
+    editor.until(lambda: corrected in editor.outcomes("before.py"), lambda: editor.outcomes("before.py"))
+    editor.open("like.py", "after = \n")
+    editor.sees("1")
+    train(editor, school)
+    school.end(PROMOTED)
+    editor.is_told(PASSED)
+    editor.until(lambda: adapter(editor) == ADAPTER)
+    editor.press("A")
+    editor.sees("learned()")
+    editor.press("<Tab>")
+    editor.has("after = learned()\n")
+    editor.press("<Esc>")
+    editor.command("silent write | bwipeout")
+    taken = Outcome("learned()", "accepted", "explicit", "learned()")
+    editor.until(lambda: taken in editor.outcomes("like.py"), lambda: editor.outcomes("like.py"))
+    assert (editor.project / "like.py").read_text() == "after = learned()\n"
+
+
 def test_an_adapter_that_is_refused_does_not_serve(open_editor: OpenEditor, school: School):
     editor = open_editor(cmd=school.command)
     editor.open("before.py", "before = \n")
