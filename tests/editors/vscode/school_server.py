@@ -42,7 +42,7 @@ def says(answers: dict[str, dict[str, str]], adapter: Callable[[], Path | None])
 if __name__ == "__main__":
     script, directory, recorded = (Path(each) for each in sys.argv[1:4])
     if night := sys.argv[4:]:
-        server.Night = functools.partial(Night, command=night)  # pyright: ignore[reportAttributeAccessIssue]
+        server.Night = functools.partial(Night, command=night)
     engine = FakeEngine(lambda request: [])
     engine.says = says(json.loads(script.read_text()), lambda: engine.adapter)
     # Each server's messages are in a file of its own: one that is restarted must not lose those before.
