@@ -7,7 +7,7 @@ what the house writes, key by key; after twelve seconds (a clock that is turned)
 file, of other nouns, comes to the same point. Right is a first offer that is exactly what the house writes.
 *frozen* is the same server with the memory off, asked at the same place after the same correction. Both share
 one engine with the model's shipped primer. Each case begins with an empty home. Resumable: cases that are in
-results/memory_cases.jsonl are not run again. Writes results/memory_cases.json.
+.bench/memory_cases.jsonl are not run again. Writes results/memory_cases.json.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from models.engine import Completion, Engine, Request
 
 RESULTS = Path(__file__).parent / "results"
+SCRATCH = Path(__file__).parents[1] / ".bench"
 CASES = 100
 TARGET = 0.6
 NOUNS = (
@@ -152,7 +153,7 @@ async def _ghost(client: Client, uri: str, text: str, before: str) -> str:
 
 
 async def run(limit: int, model: Path) -> None:
-    log = RESULTS / "memory_cases.jsonl"
+    log = SCRATCH / "memory_cases.jsonl"
     done = {json.loads(line)["case"] for line in log.read_text().splitlines()} if log.exists() else set()
     engine = ChildEngine(model, EngineOptions(adapter=primer_path(sha256_of(model))), lambda status: None)
     await engine.start()
