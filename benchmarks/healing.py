@@ -62,7 +62,7 @@ class Arms(Completer):
     def healed_text(self, prompt: Prompt) -> str:
         """Return what is generated again."""
         vocabulary = self._model.vocabulary
-        return healed(encode(prompt, vocabulary, self._context.shape.cells), vocabulary).heal.decode()
+        return healed(encode(prompt, vocabulary, self.context.shape.cells), vocabulary).heal.decode()
 
 
 def main() -> None:
