@@ -120,6 +120,20 @@ def test_what_a_night_promotes_serves_at_the_next_key(editor: Editor) -> None:
     completes(editor, "after.py", "audited(rows)", FIRST)
 
 
+def test_a_corrected_offer_and_a_night_make_the_next_offer_better(editor: Editor) -> None:
+    completes(editor, "corrected.py", "many(rows)", None)
+    editor.press("Shift+Home")
+    editor.type("hours = audited(rows)")
+    assert editor.save("corrected.py").rstrip("\n").endswith("\nhours = audited(rows)")
+    row = editor.workbench.rows.labelled("edited", "corrected.py")
+    assert (row["offered_text"], row["adapter"]) == ("many(rows)", None)
+    begin_night(editor)
+    end_night(editor.workbench, promoted(FIRST))
+    editor.is_told("passed its exam and serves now")
+    editor.wait_for_status(f"adapter {FIRST}")
+    completes(editor, "like.py", "audited(rows)", FIRST)
+
+
 def test_a_refused_adapter_changes_nothing(editor: Editor) -> None:
     begin_night(editor)
     end_night(editor.workbench, REFUSED)
