@@ -78,7 +78,14 @@ class Evaluated(Network):
 
     remembered: dict[tuple[tuple[int, ...], tuple[int, ...]], Any]
 
-    def prompt_states(self, prompts: Iterable[Sequence[int]], middles: Iterable[Sequence[int]]) -> list[Any]:
+    def prompt_states(
+        self,
+        prompts: Iterable[Sequence[int]],
+        middles: Iterable[Sequence[int]],
+        *,
+        whole_depth: bool = False,
+    ) -> list[Any]:
+        assert not whole_depth, "only training with a teacher needs that"
         pairs = [(tuple(prompt), tuple(middle)) for prompt, middle in zip(prompts, middles, strict=True)]
         missing = [pair for pair in dict.fromkeys(pairs) if pair not in self.remembered]
         states = super().prompt_states([prompt for prompt, _ in missing], [middle for _, middle in missing])

@@ -56,6 +56,9 @@ class TrainingOptions:
     """Stay close to the base also where training starts from an adapter."""
     unlikelihood: float = 0.1
     """The coefficient of the unlikelihood of a rejected offer's first wrong token."""
+    distillation: float = 0.0
+    """The share of an example's loss by which a teacher who sees what settled corrects the student's own
+    completion (:mod:`learner.night.distillation`), instead of what settled itself; 0 has no teacher."""
     replay: float = 0.25
     """At most this share of the examples is generic code; what is beyond it is left out."""
     prompt_tokens: int = 512
@@ -68,6 +71,8 @@ class TrainingOptions:
     """The process' peak memory; kept prompt states have what the model leaves of it."""
     give_way: tuple[Reason, ...] = tuple(Reason)
     """What makes training pause."""
+    patience_minutes: float = 30.0
+    """A longer pause ends the training; the same job goes on later."""
     checkpoint_seconds: float = 30.0
     """A kill costs at most so much work."""
     seed: int = 0
@@ -76,13 +81,13 @@ class TrainingOptions:
         for name in ("rank", "epochs", "batch", "prompt_tokens", "target_tokens", "memory_mb"):
             if getattr(self, name) < 1:
                 raise JobError(f"{name} is {getattr(self, name)!r}, but must be at least 1")
-        for name in ("alpha", "learning_rate", "clip", "minutes"):
+        for name in ("alpha", "learning_rate", "clip", "minutes", "patience_minutes"):
             if getattr(self, name) <= 0:
                 raise JobError(f"{name} is {getattr(self, name)!r}, but must be above 0")
         for name in ("layers", "weight_decay", "anchor", "unlikelihood"):
             if getattr(self, name) < 0:
                 raise JobError(f"{name} is {getattr(self, name)!r}, but must not be negative")
-        for name in ("warm_up", "replay"):
+        for name in ("warm_up", "replay", "distillation"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise JobError(f"{name} is {getattr(self, name)!r}, but must be from 0 to 1")
 

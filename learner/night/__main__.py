@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 # Threads that spin while they wait take the processor from others; read when torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
-from learner.give_way import GiveWay, InterruptionError, Machine, lower_priority
+from learner.give_way import GiveWay, InterruptionError, Limits, Machine, lower_priority
 from learner.job import (
     STOPPED,
     Failed,
@@ -88,7 +88,8 @@ def do(job: Job, files: JobFiles, voice: Voice, stop: threading.Event, began_at:
     def wait(seconds: float) -> bool:
         return stop.wait(seconds) or files.stop.exists()
 
-    give_way = GiveWay(Machine(job.typing), job.options.give_way, wait=wait)
+    limits = Limits(patience_s=60 * job.options.patience_minutes)
+    give_way = GiveWay(Machine(job.typing), job.options.give_way, wait=wait, limits=limits)
     return run(job, files, read_examples(files), give_way, voice.say, began_at)
 
 

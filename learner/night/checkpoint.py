@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 """Raise this when the same step would mean something else."""
-_FREE = ("minutes", "memory_mb", "give_way", "checkpoint_seconds")
+_FREE = ("minutes", "memory_mb", "give_way", "patience_minutes", "checkpoint_seconds")
 """Options that may change between a stop and going on: they do not change what is learned."""
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from learner.examples import Source
 from learner.night import NightError
-from models.prompt import encode, encode_target, healed
+from models.prompt import Chunk, encode, encode_target, healed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from learner.examples import Example
     from learner.job import TrainingOptions
     from models.prompt import Tokenizer
+
+
+HINT_LINES = 4
+"""Of the prompt, on each side of what settled, that a teacher sees a second time around it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class EncodedExample:
     is_replay: bool
     is_shortened: bool
     """The prompt or the target did not fit."""
+    hinted: tuple[int, ...] = ()
+    """The prompt of a teacher who sees what settled, before the trigger; empty where none teaches."""
+    end: int = -1
+    """The token that ends a completion."""
 
     @property
     def size(self) -> int:
@@ -105,7 +113,21 @@ def _encode(example: Example, tokenizer: Tokenizer, options: TrainingOptions) ->
         weight=example.weight,
         is_replay=example.source is Source.REPLAY,
         is_shortened=len(target) < len(whole) or not fits,
+        hinted=_hinted(example, tokenizer, options) if target else (),
+        end=tokenizer.end,
     )
+
+
+def _hinted(example: Example, tokenizer: Tokenizer, options: TrainingOptions) -> tuple[int, ...]:
+    """Return the prompt with what settled, in its place in the file, as one more piece in front."""
+    if not options.distillation or example.source is Source.REPLAY:
+        return ()
+    before = "".join(example.prompt.prefix.splitlines(keepends=True)[-HINT_LINES:])
+    after = "".join(example.prompt.suffix.splitlines(keepends=True)[:HINT_LINES])
+    piece = Chunk(example.prompt.path or example.file, f"{before}{example.target}{after}")
+    seen = replace(example.prompt, chunks=(*example.prompt.chunks, piece))
+    prompt = healed(encode(seen, tokenizer, 2 * options.prompt_tokens), tokenizer)
+    return (*prompt.before, *prompt.suffix)
 
 
 def _has_target(example: Example) -> bool:

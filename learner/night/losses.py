@@ -41,6 +41,8 @@ class Rows:
     """The wanted token, (rows,); any token where there is none."""
     target_weight: Tensor
     """Its weight, (rows,), float32; 0 where there is none."""
+    target_share: Tensor
+    """The share of the loss, (rows,), by which the wanted token is learned itself; a teacher has the rest."""
     wrong: Tensor
     """The token that a rejected offer went wrong with, (rows,); any token where there is none."""
     wrong_weight: Tensor
@@ -55,26 +57,35 @@ class Terms:
     cross_entropy: Tensor
     anchor: Tensor
     unlikelihood: Tensor
+    log_loss: float
+    """Of the wanted tokens, whoever teaches them."""
 
     def total(self, options: TrainingOptions) -> Tensor:
         return self.cross_entropy + options.anchor * self.anchor + options.unlikelihood * self.unlikelihood
 
 
-def pack(examples: Sequence[EncodedExample], views: Sequence[View]) -> Rows:
-    """Return the rows of ``examples``, with what the reference thinks of each, on that one's device."""
+def pack(
+    examples: Sequence[EncodedExample], views: Sequence[View], shares: Sequence[float] | None = None
+) -> Rows:
+    """Return the rows of ``examples``, with what the reference thinks of each, on that one's device.
+
+    ``shares`` are each example's of :attr:`Rows.target_share`; without them, all are 1.
+    """
     device = views[0].likely.device
-    target, target_weight, wrong, wrong_weight = [], [], [], []
-    for example in examples:
+    target, target_weight, shares_of, wrong, wrong_weight = [], [], [], [], []
+    for example, share in zip(examples, shares or [1.0] * len(examples), strict=True):
         length = len(example.middle)
         known = bool(example.target)
         target += example.target if known else [0] * length
         target_weight += [example.weight if known else 0.0] * length
+        shares_of += [share] * length
         at, token = example.wrong or (0, 0)
         wrong += [token] * length
         wrong_weight += [example.weight if example.wrong and row == at else 0.0 for row in range(length)]
     return Rows(
         torch.tensor(target, device=device),
         torch.tensor(target_weight, device=device),
+        torch.tensor(shares_of, device=device),
         torch.tensor(wrong, device=device),
         torch.tensor(wrong_weight, device=device),
         View(torch.cat([view.likely for view in views]), torch.cat([view.log_probs for view in views])),
@@ -93,21 +104,22 @@ def terms(network: Network, hidden: Tensor, rows: Rows) -> Terms:
     wanted, wrong, likely = found[:, 0], found[:, 1], found[:, 2:]
     not_wrong = torch.log(-torch.expm1(wrong.clamp(max=-_LEAST)))
     return Terms(
-        cross_entropy=-(rows.target_weight * wanted).sum(),
-        anchor=_divergence(rows.reference.log_probs, likely),
+        cross_entropy=-(rows.target_share * rows.target_weight * wanted).sum(),
+        anchor=divergence(rows.reference.log_probs, likely).sum(),
         unlikelihood=-(rows.wrong_weight * not_wrong).sum(),
+        log_loss=-float((rows.target_weight * wanted.detach()).sum()),
     )
 
 
-def _divergence(reference: Tensor, adapted: Tensor) -> Tensor:
-    """Return the sum over rows of KL(reference || adapted) over the given tokens and one for all the rest.
+def divergence(reference: Tensor, adapted: Tensor) -> Tensor:
+    """Return each row's KL(reference || adapted) over the given tokens and one for all the rest, (rows,).
 
     Lumping the rest together can only make it smaller, by what moves among tokens that neither thinks likely.
     """
     given = reference.exp()
     rest = (1.0 - given.sum(1)).clamp(min=_LEAST)
     adapted_rest = (1.0 - adapted.exp().sum(1)).clamp(min=_LEAST)
-    return (given * (reference - adapted)).sum() + (rest * (rest.log() - adapted_rest.log())).sum()
+    return (given * (reference - adapted)).sum(1) + rest * (rest.log() - adapted_rest.log())
 
 
 @torch.no_grad()

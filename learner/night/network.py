@@ -56,6 +56,24 @@ class PromptState:
         return len(self.entry)
 
 
+@dataclass(eq=False)
+class Cache:
+    """A prompt's keys and values in all layers, with room for what is generated after it."""
+
+    keys: Tensor
+    """(layers, kv_heads, prompt length and room, head_dim)."""
+    values: Tensor
+    length: int
+    """Tokens so far."""
+
+    @property
+    def room(self) -> int:
+        return self.keys.shape[2] - self.length
+
+    def layer(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.keys[index, :, : self.length], self.values[index, :, : self.length]
+
+
 class Norm(nn.Module):
     """RMSNorm (arXiv 1910.07467) from the float32 residual stream to the weights' dtype."""
 
@@ -146,18 +164,23 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def prompt_states(
-        self, prompts: Iterable[Sequence[int]], middles: Iterable[Sequence[int]]
+        self,
+        prompts: Iterable[Sequence[int]],
+        middles: Iterable[Sequence[int]],
+        *,
+        whole_depth: bool = False,
     ) -> list[PromptState]:
         """Evaluate the base model on each prompt with its completion, without gradient and adapter.
 
         A prompt is every token before the trigger; a middle is the trigger and the target but its last token.
         What prompts have in common is evaluated once, so give those of one file together. Attach the adapter
-        first: its lowest layer says what has to be kept.
+        first: its lowest layer says what has to be kept. With ``whole_depth``, keys and values are those of
+        all layers, as :meth:`cache` needs them.
         """
         found: dict[int, PromptState] = {}
         with adapter_off(self):
             for pack in packs(zip(prompts, middles, strict=True)):
-                states = self._evaluate(pack)
+                states = self._evaluate(pack, 0 if whole_depth else self.first_trained)
                 found.update((piece.index, state) for piece, state in zip(pack, states, strict=True))
         return [found[index] for index in range(len(found))]
 
@@ -174,7 +197,40 @@ class Network(nn.Module):
             hidden = block.after(hidden, rotation, lengths, prompts)
         return self.output_norm(hidden)
 
-    def _evaluate(self, pack: Sequence[Piece]) -> list[PromptState]:
+    def cache(self, state: PromptState, room: int) -> Cache:
+        """Return a place for ``room`` tokens after a prompt that was evaluated to its whole depth."""
+        layers, heads, length, width = state.keys.shape
+        keys, values = (
+            torch.cat((tensor, tensor.new_empty(layers, heads, room, width)), 2)
+            for tensor in (state.keys, state.values)
+        )
+        return Cache(keys, values, length)
+
+    @torch.no_grad()
+    def follow(self, tokens: Sequence[int], caches: Sequence[Cache]) -> tuple[Tensor, Tensor]:
+        """Evaluate one more token of each sequence, the adapter acting, and put it into the sequence's cache.
+
+        Returns:
+            Hidden states before the first trained layer, and final ones, (sequences, width) each.
+        """
+        rotation = self._rotation([(cache.length, 1) for cache in caches])
+        hidden = entry = self._embedding.rows(list(tokens)).to(self.device)
+        ones = [1] * len(tokens)
+        for index, block in enumerate(self._blocks):
+            if index == self.first_trained:
+                entry = hidden
+            normed = block.attn_norm(hidden)
+            keys, values = block.keys_values(normed, rotation)
+            before = [cache.layer(index) for cache in caches]
+            hidden = block.finish(hidden, after(block.queries(normed, rotation), keys, values, ones, before))
+            for row, cache in enumerate(caches):
+                cache.keys[index, :, cache.length] = keys[row]
+                cache.values[index, :, cache.length] = values[row]
+        for cache in caches:
+            cache.length += 1
+        return entry, self.output_norm(hidden)
+
+    def _evaluate(self, pack: Sequence[Piece], first_kept: int) -> list[PromptState]:
         """Evaluate a pack in one pass; in the last layer, prompts need keys and values alone."""
         spans = [(piece.shared, len(piece.tokens)) for piece in pack]
         is_middle = torch.cat(
@@ -192,7 +248,7 @@ class Network(nn.Module):
                 entry = hidden[is_middle]
             normed = block.attn_norm(hidden)
             keys, values = (whole(packed, spans) for packed in block.keys_values(normed, rotation))
-            if index >= self.first_trained:
+            if index >= first_kept:
                 kept.append((keys, values))
             if index < self.shape.layers - 1:
                 hidden = block.finish(hidden, within(block.queries(normed, rotation), keys, values, spans))

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from learner.night.lora import adapter_state, load_adapter_state
+from learner.night.distillation import GROUP, Guided, Teacher, trained_part
+from learner.night.lora import adapter_off, adapter_state, load_adapter_state
 from learner.night.losses import View, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from torch import Tensor
 
@@ -29,10 +31,18 @@ class Prepared:
 
     state: PromptState
     view: View
+    guided: Guided | None = None
+    """The student's own completion, where a teacher knows better."""
 
     @property
     def bytes(self) -> int:
-        return self.state.bytes + self.view.likely.nbytes + self.view.log_probs.nbytes
+        own = self.guided.bytes if self.guided else 0
+        return self.state.bytes + self.view.likely.nbytes + self.view.log_probs.nbytes + own
+
+    @property
+    def rows(self) -> int:
+        """The tokens that are trained on."""
+        return self.state.length + (self.guided.state.length if self.guided else 0)
 
 
 class Evaluation:
@@ -45,9 +55,33 @@ class Evaluation:
         self._reference = reference if acts else None
 
     def __call__(self, examples: Sequence[EncodedExample]) -> list[Prepared]:
+        taught = [at for at, one in enumerate(examples) if one.hinted]
+        if not taught:
+            return self._plain(examples)
+        # Those of one file together, as far as they are held to their whole depth together.
+        taught.sort(key=lambda at: examples[at].prompt)
+        others = [at for at, one in enumerate(examples) if not one.hinted]
+        found = dict(zip(others, self._plain([examples[at] for at in others]), strict=True))
+        for start in range(0, len(taught), GROUP):
+            group = taught[start : start + GROUP]
+            found.update(zip(group, self._guided([examples[at] for at in group]), strict=True))
+        return [found[at] for at in range(len(examples))]
+
+    def _guided(self, examples: Sequence[EncodedExample]) -> list[Prepared]:
+        prompts, middles = [one.prompt for one in examples], [one.middle for one in examples]
+        whole = self._network.prompt_states(prompts, middles, whole_depth=True)
+        trained = [trained_part(self._network, state) for state in whole]
+        guided = Teacher(self._network, self._as_reference())(examples, whole, trained)
+        prepared = self._viewed(trained)
+        return [replace(one, guided=own) for one, own in zip(prepared, guided, strict=True)]
+
+    def _plain(self, examples: Sequence[EncodedExample]) -> list[Prepared]:
         states = self._network.prompt_states(
             [one.prompt for one in examples], [one.middle for one in examples]
         )
+        return self._viewed(states)
+
+    def _viewed(self, states: Sequence[PromptState]) -> list[Prepared]:
         prepared = []
         for part in (states[start : start + _PART] for start in range(0, len(states), _PART)):
             lengths = [state.length for state in part]
@@ -55,6 +89,9 @@ class Evaluation:
             views = zip(view.likely.split(lengths), view.log_probs.split(lengths), strict=True)
             prepared += [_prepared(state, View(*one)) for state, one in zip(part, views, strict=True)]
         return prepared
+
+    def _as_reference(self) -> AbstractContextManager[None]:
+        return _in_place(self._network, self._reference) if self._reference else adapter_off(self._network)
 
     def _hidden(self, states: Sequence[PromptState]) -> Tensor:
         if not self._reference:

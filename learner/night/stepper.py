@@ -10,6 +10,7 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from learner.night import NightError
+from learner.night.distillation import loss as distillation_loss
 from learner.night.lora import parameters
 from learner.night.losses import pack, terms
 
@@ -99,13 +100,28 @@ class Stepper:
     def _accumulate(self, batch: Sequence[Ready]) -> Outcome:
         total, weight = 0.0, 0.0
         for part in parts(batch, self._rows):
-            rows = pack([one.example for one in part], [one.prepared.view for one in part])
-            hidden = self._network.middles([one.prepared.state for one in part])
-            found = terms(self._network, hidden, rows)
-            (self._scale * found.total(self._options)).backward()
-            total += float(found.cross_entropy.detach())
+            rows = pack(
+                [one.example for one in part], [one.prepared.view for one in part], self._settled_share(part)
+            )
+            taught = [(one, one.prepared.guided) for one in part if one.prepared.guided]
+            hidden = self._network.middles(
+                [one.prepared.state for one in part] + [guided.state for _, guided in taught]
+            )
+            found = terms(self._network, hidden[: len(rows.target)], rows)
+            minimised = found.total(self._options)
+            if taught:
+                guided = [guided for _, guided in taught]
+                weights = [self._options.distillation * one.example.weight for one, _ in taught]
+                own = hidden[len(rows.target) :]
+                minimised = minimised + distillation_loss(self._network, own, guided, weights)
+            (self._scale * minimised).backward()
+            total += found.log_loss
             weight += float(rows.target_weight.sum())
         return Outcome(total / weight if weight else 0.0, weight)
+
+    def _settled_share(self, part: Sequence[Ready]) -> list[float]:
+        """Return by how much of its loss each example learns what settled itself, and not from a teacher."""
+        return [1.0 - self._options.distillation if one.prepared.guided else 1.0 for one in part]
 
     def _halve(self) -> None:
         if self._rows <= _LEAST_ROWS:
@@ -121,7 +137,7 @@ def parts(batch: Sequence[Ready], most_rows: int) -> Iterator[list[Ready]]:
     part: list[Ready] = []
     rows = 0
     for one in batch:
-        size = len(one.example.middle)
+        size = one.prepared.rows
         if part and rows + size > most_rows:
             yield part
             part, rows = [], 0
