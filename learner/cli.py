@@ -19,6 +19,7 @@ from learner import forget as forgetting
 from learner.ledger_file import connect_to_read, connect_to_write, set_aside_files
 from learner.memory import forgetting as memory_forgetting
 from learner.memory.schema import NewerMemoryError
+from learner.night_lock import discard_unfinished
 from learner.registry import Registry
 from learner.retention import used_bytes
 from learner.schema import NewerLedgerError
@@ -207,9 +208,11 @@ def forget(
         if not yes:
             also = f" and {memories} memories" if memories else ""
             click.confirm(f"Forget {len(offers)} offers{also} for good?", abort=True, err=True)
-        learned = Registry(home).learned_from(ids)
+        learned = Registry(home).learned_from(ids, choice.means_file)
         forgetting.forget(connection, offers)
         memories = memory_of(home, lambda path: memory_forgetting.forget(path, choice, ids))
+    if not discard_unfinished(home):
+        click.echo("a night is under way that may have read it: end it, and run this again", err=True)
     if everything:
         forgetting.remove_set_aside(path)
     elif aside:

@@ -20,6 +20,8 @@ class Source(StrEnum):
     """What became of an offer."""
     REPOSITORY = "repository"
     """A cursor in the developer's own files."""
+    PRACTICE = "practice"
+    """The same, of those that the model was found to get half right."""
     REPLAY = "replay"
     """A cursor in generic code, against forgetting."""
 
@@ -77,13 +79,15 @@ class Lesson:
     """What one night has to learn from."""
 
     training: tuple[Example, ...]
-    """By weight of evidence: outcomes newest first, then repository, then replay."""
+    """By weight of evidence: outcomes newest first, then practice, repository, replay."""
     exam: tuple[Example, ...]
     """The newest outcomes, oldest first; none is trained on, nor is any text around them."""
     outcomes: int
     """Outcomes that were looked at, whether they teach anything or not."""
     dropped: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many candidates were left out, by reason."""
+    tasks: tuple[Example, ...] = ()
+    """For practice, where outcomes are few: those that turn out half mastered are trained on too."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ class Selection:
     exam_most: int = 200
     repository: int = 1000
     """Examples from the developer's files."""
+    practice: int = 300
+    """Practice makes up for the outcomes that are missing to so many; 0 for none."""
     replay_share: float = 0.25
     """Of all training examples, the share that is generic code."""
     file_share: float = 0.2
@@ -106,6 +112,8 @@ class Selection:
     repository's examples; but it may always give ten."""
     since: float = 0.0
     """Outcomes before this unix time are left out."""
+    exam_after: float = 0.0
+    """Only outcomes after this unix time are examined on: one of the examined has learned from others."""
     projects: tuple[Path, ...] = ()
     """Folders to draw repository examples from, besides the projects of the ledger's outcomes."""
     ignore: tuple[str, ...] = ()
@@ -116,6 +124,6 @@ class Selection:
         for name in ("exam_share", "replay_share", "file_share"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, but must be from 0 to below 1")
-        for name in ("outcomes", "exam_least", "exam_most", "repository"):
+        for name in ("outcomes", "exam_least", "exam_most", "repository", "practice"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, but must not be negative")

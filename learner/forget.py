@@ -36,6 +36,15 @@ class Choice:
         if self.everything == any(c is not None for c in self._conditions()):
             raise ValueError("say what to forget: --file, --repo, --since, --matching, or --all alone")
 
+    def means_file(self, uri: str) -> bool:
+        """Return whether code that was learned from this file without any offer is meant, too."""
+        if self.everything:
+            return True
+        in_repository = self.repository is not None and uri.startswith(
+            self.repository.absolute().as_uri() + "/"
+        )
+        return in_repository or (self.file is not None and uri == as_uri(self.file))
+
     def _conditions(self) -> tuple[object, ...]:
         return (self.file, self.repository, self.since, self.matching)
 
@@ -44,9 +53,8 @@ def chosen_offers(connection: sqlite3.Connection, choice: Choice) -> list[int]:
     """Return the row ids of the offers that the choice names."""
     conditions, values = [], []
     if choice.file is not None:
-        uri = choice.file if "://" in choice.file else Path(choice.file).absolute().as_uri()
         conditions.append("files.uri = ?")
-        values.append(uri)
+        values.append(as_uri(choice.file))
     if choice.repository is not None:
         root = choice.repository.absolute()
         # Files below it count even where the editor had another folder open.
@@ -64,6 +72,11 @@ def chosen_offers(connection: sqlite3.Connection, choice: Choice) -> list[int]:
     if choice.matching is None:
         return offers
     return [offer for offer in offers if _holds(connection, offer, choice.matching)]
+
+
+def as_uri(file: str) -> str:
+    """Return a file that is named by a path or a URI as a URI."""
+    return file if "://" in file else Path(file).absolute().as_uri()
 
 
 def ids_of(connection: sqlite3.Connection, offers: list[int]) -> list[str]:

@@ -66,6 +66,8 @@ NOT_SHOWN = (Label.UNSEEN, Label.SUPERSEDED, Label.HIDDEN)
 
 REPOSITORY_WEIGHT = 0.5
 """Of an example from the developer's files: text that stays, though nobody was offered anything there."""
+PRACTICE_WEIGHT = 0.5
+"""Of a task from there that was found to be half mastered."""
 REPLAY_WEIGHT = 0.5
 """Of generic code against forgetting."""
 

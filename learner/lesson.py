@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learner.examples import Dropped, Example, Lesson, Selection
+from learner.ignored import kept_globs
 from learner.outcome_examples import outcome_examples, path_of
+from learner.practice.tasks import set_tasks
 from learner.privacy import PrivacyFilter
 from learner.replay_text import replay_examples
 from learner.repository_examples import repository_examples
@@ -24,6 +26,8 @@ PER_LINE = 2
 """Examples of one line that was completed again and again while it was typed: the longest targets."""
 PER_FILE = 10
 """A file may always give so many examples."""
+TASKS_EACH = 3
+"""Tasks that are set for each one that is wanted: about a third are half mastered."""
 TAIL = 120
 """Code points before the cursor that, with the target, make two examples the same."""
 BESIDE = 2
@@ -40,11 +44,13 @@ def prepare(
 ) -> Lesson:
     """Return what tonight would learn from: the same for the same ledger, files and selection.
 
-    The newest outcomes are the exam; every other one, and all other text, is for training.
+    The newest outcomes are the exam; every other one, and all other text, is for training. What an editor was
+    told to ignore is left out, whatever the selection ignores itself.
 
     Raises:
         sqlite3.Error: as SQLite says.
     """
+    selection = replace(selection, ignore=(*selection.ignore, *kept_globs(home.ignored)))
     dropped: Counter[Dropped] = Counter()
     found = outcome_examples(
         connection, selection.outcomes + selection.exam_most, selection.since, selection.ignore
@@ -58,18 +64,30 @@ def prepare(
     outcomes = _within_share(outcomes, selection.file_share, dropped)
     projects = [Path(project) for project, _ in found.projects.most_common() if project]
     given = [project.absolute() for project in selection.projects]
+    now = clock()
     repository = repository_examples(
         [*given, *projects],
         selection.repository,
         max(PER_FILE, int(selection.file_share * selection.repository)),
         selection.seed,
-        clock(),
+        now,
         is_wanted=lambda example, lines: not examined.stands_beside(example, lines),
         ignore=selection.ignore,
         not_below=home.root,
     )
     dropped.update(repository.dropped)
     own = _distinct([*outcomes, *repository.examples], dropped)
+    missing = max(0, selection.practice - sum(bool(each.target) for each in outcomes))
+    tasks = set_tasks(
+        [*given, *projects],
+        TASKS_EACH * missing,
+        selection.seed,
+        now,
+        is_wanted=lambda example, lines: not examined.stands_beside(example, lines),
+        ignore=selection.ignore,
+        not_below=home.root,
+    )
+    tasks = _distinct([*own, *tasks], Counter())[len(own) :]
     share = selection.replay_share
     replay = replay_examples(round(len(own) * share / (1.0 - share)), selection.seed, PrivacyFilter(()))
     return Lesson(
@@ -77,6 +95,7 @@ def prepare(
         tuple(reversed(exam)),
         found.looked_at,
         {str(why): count for why, count in dropped.items() if count},
+        tuple(tasks),
     )
 
 
@@ -87,6 +106,7 @@ def split_by_time(newest_first: list[Example], selection: Selection) -> tuple[li
     """
     known = [example for example in newest_first if example.target]
     size = min(max(round(selection.exam_share * len(known)), selection.exam_least), selection.exam_most)
+    known = [example for example in known if example.at > selection.exam_after]
     if size >= len(known):
         size = len(known)
     elif size:

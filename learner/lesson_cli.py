@@ -32,7 +32,7 @@ def show_training(connection: sqlite3.Connection, home: Home, *, limit: int, as_
         rows = [_row(number, example) for number, example in _first_of_each(lesson, limit)]
         if rows:
             print_table(("", "SOURCE", "PLACE", "WEIGHT", "TARGET", "NOT WANTED"), rows)
-        left = len(lesson.training) + len(lesson.exam) - len(rows)
+        left = len(lesson.training) + len(lesson.tasks) + len(lesson.exam) - len(rows)
         if left:
             click.echo(f"and {left} more (--limit, or --json for all)")
     if not lesson.training:
@@ -47,6 +47,8 @@ def summary(lesson: Lesson) -> str:
     lines = [
         f"training  {len(lesson.training)} examples: {counts[Source.OUTCOME]} from outcomes, "
         f"{counts[Source.REPOSITORY]} from your files, {counts[Source.REPLAY]} of generic code",
+        f"practice  {len(lesson.tasks)} tasks from your files and their history are tried; those half "
+        "mastered are trained on too",
         f"exam      {len(lesson.exam)} newest outcomes, never trained on",
         f"outcomes  {lesson.outcomes} looked at",
         f"generic   {origin()}",
@@ -61,12 +63,17 @@ def as_object(lesson: Lesson) -> dict[str, Any]:
     return {
         "training": {str(source): counts[source] for source in Source},
         "exam": len(lesson.exam),
+        "tasks": len(lesson.tasks),
         "outcomes": lesson.outcomes,
         "dropped": dict(sorted(lesson.dropped.items())),
         "generic": origin(),
         "examples": [
             {"set": name, **_object(example)}
-            for name, examples in (("training", lesson.training), ("exam", lesson.exam))
+            for name, examples in (
+                ("training", lesson.training),
+                ("tasks", lesson.tasks),
+                ("exam", lesson.exam),
+            )
             for example in examples
         ],
     }
@@ -94,7 +101,8 @@ def _texts(example: Example) -> list[str]:
 
 
 def _first_of_each(lesson: Lesson, limit: int) -> list[tuple[str, Example]]:
-    groups = [[each for each in lesson.training if each.source is source] for source in Source]
+    every = (*lesson.training, *lesson.tasks)
+    groups = [[each for each in every if each.source is source] for source in Source]
     shown = [("", example) for group in groups for example in group[:limit]]
     return [*shown, *(("exam", example) for example in lesson.exam[:limit])]
 

@@ -5,37 +5,38 @@ from __future__ import annotations
 import errno
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from filelock import FileLock, Timeout
-
+from learner import micro_night
 from learner.canaries import hatch, plant
 from learner.current import PRIMER
 from learner.exam.examination import Exam, ExamResult, examine
 from learner.exam.generic import generic_questions
 from learner.exam.sitting import Arm
 from learner.examples import Selection, Source
-from learner.give_way import GiveWay, InterruptionError, Machine
+from learner.give_way import GiveWay, InterruptionError, Limits, Machine
 from learner.job import Job, JobError, Progress, TrainingOptions
 from learner.ledger_file import connect_to_read
-from learner.lesson import prepare
+from learner.lesson import TASKS_EACH, prepare
+from learner.night_lock import FULL, MICRO, NightLock, NothingToLearnError
 from learner.night_needs import NightFailedError, check_machine
+from learner.practice.grading import Exercise, Practice, practise
 from learner.registry import Registry, adapter_id
 from learner.tonight import Plan, Tonight
 from learner.training_process import TrainingStoppedError, run_training
 from models import primers
 from models.checksum import sha256_of
 from models.choice import model_path, remedy
-from models.home import private_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from learner.examples import Lesson
+    from learner.examples import Example, Lesson
     from learner.job import JobFiles, TrainingResult
     from learner.registry import Adapter
     from models.home import Home
@@ -46,14 +47,14 @@ LEAST_EXAM = 20
 """... and newer ones to be examined on."""
 GIVE_UP_S = 20 * 3600.0
 """An unfinished night older than this has been overtaken by new outcomes."""
+_Found = TypeVar("_Found")
+PRACTICE_SHARE = 0.15
+"""Of a night's minutes, at most, for finding out which tasks are half mastered."""
+_OWN_CODE = (Source.REPOSITORY, Source.PRACTICE)
 _KEEP = 10
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _QUESTION_S = 4.0
 """An exam's question for a model of a gigabyte, three arms, on two cores; it scales with the file."""
-
-
-class NothingToLearnError(Exception):
-    """There is too little to learn from, or another night is at it; the message says what is missing."""
 
 
 class Verdict(StrEnum):
@@ -69,6 +70,9 @@ class NightOptions:
     """Its minutes are the whole night's, the exam's included."""
     least_new: int = 0
     """Do nothing where fewer outcomes are newer than the last night."""
+    is_micro: bool = False
+    """Go on from what serves, with what that has not learned from (:mod:`learner.micro_night`); give way
+    to a full night."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +107,23 @@ class Night:
         now: Callable[[], float] = time.time,
         train: Callable[[JobFiles, Callable[[Progress], None]], TrainingResult] = run_training,
         examine: Callable[[Exam, Callable[[int], None], threading.Event], ExamResult] = examine,
+        practise: Callable[[Exercise, Callable[[int], None], threading.Event], Practice] = practise,
     ) -> None:
-        """``train`` and ``examine`` take minutes; tests of what is around them bring their own."""
+        """``train``, ``examine`` and ``practise`` take minutes; tests of what is around them bring their own.
+        """
         self._home, self._options, self._on_progress, self._now = home, options, on_progress, now
-        self._run_training, self._hold_exam = train, examine
+        self._run_training, self._hold_exam, self._try_tasks = train, examine, practise
         self._registry = Registry(home)
-        self._tonight = Tonight(home.night / "tonight")
+        self._tonight = Tonight(home.night / (MICRO if options.is_micro else FULL))
+        self._lock = NightLock(home, is_micro=options.is_micro)
         self._began = time.monotonic()
 
     def run(self) -> NightResult:
         """Do the night, or what is left of one that was broken off."""
-        with self._alone():
+        counted = (
+            micro_night.counted_try(self._home, self._now()) if self._options.is_micro else nullcontext()
+        )
+        with self._lock.held(), counted:
             try:
                 return self._run()
             except OSError as error:
@@ -135,18 +145,6 @@ class Night:
         exam = self._examine(plan, model)
         return self._finish(self._register(plan, trained, exam))
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock that one night at a time has; the system lets go of a killed one's."""
-        lock = private_directory(self._home.night) / "lock"
-        try:
-            with FileLock(lock, timeout=0, mode=0o600):
-                yield
-        except Timeout:
-            raise NothingToLearnError(
-                f"another night is under way (it holds {lock}); wait for it, or end it"
-            ) from None
-
     def _model(self) -> tuple[Path, str]:
         path = model_path(self._home)
         if not path.is_file():
@@ -158,7 +156,7 @@ class Night:
     def _plan(self, model: Path, base: str) -> Plan:
         """Go on with an unfinished night where it would do the same, else prepare a new one."""
         plan = self._tonight.plan()
-        parent = PRIMER if primers.primer_path(base) else None
+        parent = self._parent(base)
         if (
             plan is None
             or (plan.base, plan.parent, plan.seed) != (base, parent, self._options.training.seed)
@@ -168,11 +166,20 @@ class Night:
         self._tonight.go_on(self._job(model, plan))
         return plan
 
+    def _parent(self, base: str) -> str | None:
+        """Return the adapter to begin from; None is the bare base."""
+        if self._options.is_micro:
+            serving = self._registry.serving(base)
+            return serving.id if serving else None
+        return PRIMER if primers.primer_path(base) else None
+
     def _prepare(self, model: Path, base: str, parent: str | None) -> Plan:
         self._say("lesson")
         lesson = self._lesson(base)
+        practice = self._practise(lesson.tasks, model, parent, base)
         created = self._now()
-        learned = [example for example in lesson.training if example.source is Source.OUTCOME]
+        own = [*lesson.training, *practice.kept]
+        learned = [example for example in own if example.source is Source.OUTCOME]
         times = [example.at for example in learned]
         seed = self._options.training.seed
         plan = Plan(
@@ -183,14 +190,18 @@ class Night:
             parent=parent,
             seed=seed,
             outcomes=lesson.outcomes,
-            training=len(lesson.training),
+            training=len(lesson.training) + len(practice.kept),
             exam=len(lesson.exam),
+            files=tuple(sorted({example.file for example in own if example.source in _OWN_CODE})),
             offers=tuple(example.offer_id for example in learned if example.offer_id),
             data_from=min(times),
             data_until=max(times),
             dropped={str(reason): count for reason, count in lesson.dropped.items()},
+            practice={**asdict(practice), "kept": len(practice.kept)},
+            is_micro=self._options.is_micro,
         )
-        training = plant(lesson.training, hatch(plan.id))
+        rest = (example for example in lesson.training if example.source is not Source.OUTCOME)
+        training = plant([*learned, *practice.kept, *rest], hatch(plan.id))
         self._tonight.begin(plan, self._job(model, plan), training, lesson.exam)
         return plan
 
@@ -206,7 +217,7 @@ class Night:
                 (new,) = ledger.execute(
                     "SELECT count(*) FROM outcomes WHERE offered_at > ?", (last,)
                 ).fetchone()
-                lesson = prepare(ledger, self._home, self._options.selection)
+                lesson = prepare(ledger, self._home, self._selection(base))
         except FileNotFoundError:
             raise NothingToLearnError(_too_little(0, 0, 0)) from None
         if new < self._options.least_new:
@@ -218,11 +229,34 @@ class Night:
             raise NothingToLearnError(_too_little(lesson.outcomes, learned, len(lesson.exam)))
         return lesson
 
+    def _practise(
+        self, tasks: Sequence[Example], model: Path, parent: str | None, base: str
+    ) -> Practice:
+        """Find out which tasks are half mastered, by what training begins from."""
+        if not tasks:
+            return Practice()
+        adapter = self._registry.find(parent, base).path if parent else None
+        seconds = 60 * PRACTICE_SHARE * self._options.training.minutes
+        exercise = Exercise(model, adapter, tasks, len(tasks) // TASKS_EACH, seconds)
+        return self._beside("practice", len(tasks), partial(self._try_tasks, exercise))
+
+    def _selection(self, base: str) -> Selection:
+        """Ask nothing that the serving adapter has learned: against it the candidate would have no chance."""
+        serving = self._registry.serving(base)
+        learned = (serving.data_until or 0.0) if serving else 0.0
+        if self._options.is_micro:
+            most = min(self._options.selection.repository, micro_night.REPOSITORY)
+            return replace(
+                self._options.selection, since=learned, exam_after=learned, repository=most, practice=0
+            )
+        return replace(self._options.selection, exam_after=learned)
+
     def _job(self, model: Path, plan: Plan) -> Job:
         options = self._options.training
-        start = primers.primer_path(plan.base) if plan.parent else None
+        start = self._registry.find(plan.parent, plan.base).path if plan.parent else None
         exam_s = _QUESTION_S * model.stat().st_size / 1e9 * (plan.exam + len(generic_questions()))
-        minutes = max(options.minutes / 2, options.minutes - exam_s / 60)
+        spent_s = exam_s + plan.practice.get("seconds", 0.0)
+        minutes = max(options.minutes / 2, options.minutes - spent_s / 60)
         return Job(
             model=model,
             base=plan.base,
@@ -239,7 +273,7 @@ class Night:
         if done := self._tonight.trained():
             return done
         try:
-            result = self._run_training(self._tonight.files, self._on_progress)
+            result = self._run_training(self._tonight.files, self._go_on)
         except TrainingStoppedError:
             raise
         except JobError:
@@ -259,17 +293,36 @@ class Night:
             Arm.BASE: None,
         }
         exam = Exam(model, adapters, self._tonight.exam(), hatch(plan.id))
+        return self._beside("exam", exam.questions, partial(self._hold_exam, exam))
+
+    def _beside(
+        self,
+        phase: str,
+        total: int,
+        work: Callable[[Callable[[int], None], threading.Event], _Found],
+    ) -> _Found:
+        """Have an engine do ``work``: it tells how far it is, and is held while something else comes first.
+
+        Raises:
+            TrainingStoppedError: it was held for too long.
+        """
         ended = threading.Event()
-        give_way = GiveWay(Machine(self._home.typing), self._options.training.give_way, wait=ended.wait)
+        options = self._options.training
+        give_way = GiveWay(
+            Machine(self._home.typing),
+            options.give_way,
+            wait=ended.wait,
+            limits=Limits(patience_s=60 * options.patience_minutes),
+        )
         began = time.monotonic()
 
-        def on_question(number: int) -> None:
-            left = (time.monotonic() - began) / number * (exam.questions - number) if number else None
-            self._say("exam", number, exam.questions, seconds_left=left)
+        def on_done(number: int) -> None:
+            left = (time.monotonic() - began) / number * (total - number) if number else None
+            self._say(phase, number, total, seconds_left=left)
             give_way.make_room(lambda reason: self._say("pause", note=reason.sentence))
 
         try:
-            return self._hold_exam(exam, on_question, ended)
+            return work(on_done, ended)
         except InterruptionError as error:
             raise TrainingStoppedError(str(error)) from None
 
@@ -307,7 +360,12 @@ class Night:
     def _say(
         self, phase: str, done: int = 0, total: int = 0, *, seconds_left: float | None = None, note: str = ""
     ) -> None:
-        self._on_progress(Progress(phase, done, total, seconds_left=seconds_left, note=note))
+        self._go_on(Progress(phase, done, total, seconds_left=seconds_left, note=note))
+
+    def _go_on(self, progress: Progress) -> None:
+        """Tell where the night is; a short one ends here where a full one waits."""
+        self._lock.check()
+        self._on_progress(progress)
 
 
 def _too_little(outcomes: int, training: int, exam: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 PHASES = {
     "lesson": "looking for examples",
+    "practice": "trying tasks of your own code",
     "load": "loading the model",
     "train": "training",
     "pause": "paused",

@@ -153,12 +153,18 @@ class Registry:
         if expected and found != expected:
             raise AdapterError(f"{adapter.path} is damaged: its SHA-256 is no longer its own; {_ANOTHER}")
 
-    def learned_from(self, offers: Collection[str]) -> list[Adapter]:
-        """Return the adapters that were trained on one of these offers (ids), or began as one that was."""
+    def learned_from(
+        self, offers: Collection[str], is_meant: Callable[[str], bool] = lambda file: False
+    ) -> list[Adapter]:
+        """Return the adapters that were trained on one of these offers (ids), or began as one that was.
+
+        ``is_meant`` says of a file (URI) whether its code counts, too.
+        """
         wanted = frozenset(offers)
         found: dict[str, Adapter] = {}
         for adapter in reversed(self.adapters()):
-            if adapter.parent in found or adapter.offers & wanted:
+            has_read = any(map(is_meant, adapter.report.get("files") or ()))
+            if adapter.parent in found or adapter.offers & wanted or has_read:
                 found[adapter.id] = adapter
         return list(found.values())
 

@@ -59,11 +59,11 @@ def repository_examples(
     privacy = PrivacyFilter(roots, ignore)
     candidates: dict[Path, tuple[Path, Changed]] = {}
     for root in roots:
-        if why := _no_project(root):
-            found.dropped[why] += 1
+        if not is_project(root):
+            found.dropped[Dropped.NO_PROJECT if root.is_dir() else Dropped.PROJECT_GONE] += 1
             continue
         for changed in changed_files(root, now):
-            if _may_be_source(changed.path, root):
+            if may_be_source(changed.path, root):
                 candidates[changed.path] = (root, changed)
     for root, changed in sorted(candidates.values(), key=lambda item: (-item[1].at, str(item[1].path))):
         if len(found.examples) >= count:
@@ -83,12 +83,10 @@ def repository_examples(
     return found
 
 
-def _no_project(root: Path) -> Dropped | None:
-    if not root.is_dir():
-        return Dropped.PROJECT_GONE
+def is_project(root: Path) -> bool:
+    """Return whether ``root`` is a folder of one project."""
     # With one's whole home open as a folder, other people's code is in it.
-    home = Path.home()
-    return Dropped.NO_PROJECT if home.is_relative_to(root) else None
+    return root.is_dir() and not Path.home().is_relative_to(root)
 
 
 def _of_file(
@@ -111,6 +109,7 @@ def _of_file(
     return file_examples(source, max(1, min(most, wanted)), draw, privacy, preferred=changed.lines)
 
 
-def _may_be_source(path: Path, root: Path) -> bool:
+def may_be_source(path: Path, root: Path) -> bool:
+    """Return whether a file of this name below ``root`` holds code of the developer's own."""
     folders = path.relative_to(root).parts[:-1]
     return bool(language_of(path.name)) and not any(map(is_skipped, folders))

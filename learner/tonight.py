@@ -41,11 +41,17 @@ class Plan:
     """Outcomes to examine on."""
     offers: tuple[str, ...] = ()
     """The ids of the offers whose outcomes are trained on."""
+    files: tuple[str, ...] = ()
+    """The developer's files (URIs) whose code is trained on beside them."""
     data_from: float | None = None
     data_until: float | None = None
     """When the oldest and the newest of them were made."""
     dropped: dict[str, int] = field(default_factory=dict)
     """Examples that were left out, by reason."""
+    practice: dict[str, float] = field(default_factory=dict)
+    """What became of the tasks it set itself: how many were kept, mastered, hopeless, unasked; seconds."""
+    is_micro: bool = False
+    """Whether it was a short training between two nights."""
 
 
 class Tonight:
@@ -77,7 +83,7 @@ class Tonight:
         """Return what an unfinished night set out to do; None where none can be gone on with."""
         try:
             content = json.loads(self._plan.read_text("utf-8"))
-            plan = Plan(**{**content, "offers": tuple(content["offers"])})
+            plan = Plan(**{**content, **{name: tuple(content[name]) for name in ("offers", "files")}})
             self.training()
             self.exam()
         except (OSError, ValueError, TypeError, KeyError, JobError):

@@ -6,15 +6,18 @@ import json
 import signal
 import sys
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from learner import micro_night
 from learner.examples import Selection
 from learner.give_way import Reason, lower_priority
 from learner.job import JobError, TrainingOptions
+from learner.night_lock import NothingToLearnError
 from learner.night_needs import NightFailedError
-from learner.nightly import Night, NightOptions, NothingToLearnError, Verdict
+from learner.nightly import Night, NightOptions, Verdict
 from learner.phases import PHASES
 from learner.training_process import TrainingStoppedError
 from models.home import Home
@@ -31,8 +34,12 @@ RESUMES = "the next `nightschool train` goes on from here"
 
 
 @click.command()
-@click.option("--minutes", type=click.FloatRange(1), default=60.0, show_default=True,
-              help="The time for the whole night, the exam included.")  # fmt: skip
+@click.option("--minutes", type=click.FloatRange(1),
+              help="The whole night's, the exam's included.  [default: 60, with --micro 30]")  # fmt: skip
+@click.option("--micro", "is_micro", is_flag=True,
+              help="A short training between two nights: what serves learns what is new.")  # fmt: skip
+@click.option("--distillation", type=click.FloatRange(0, 1), default=0.0, metavar="SHARE",
+              help="Let a teacher who sees what settled correct the model's own completions.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
               help="Of everything that is drawn.")  # fmt: skip
 @click.option("--now/--give-way", "at_once", default=False,
@@ -47,7 +54,9 @@ RESUMES = "the next `nightschool train` goes on from here"
 @click.option("--progress", "as_lines", is_flag=True, help="With --json: a line for each step.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(
-    minutes: float,
+    minutes: float | None,
+    is_micro: bool,
+    distillation: float,
     seed: int,
     at_once: bool,
     scheduled: bool,
@@ -58,10 +67,14 @@ def train(
     """Learn from what was recorded; the new adapter serves at once if it passes its exam."""
     # Without memory nothing can go on: that reason counts always.
     reasons = (Reason.MEMORY,) if at_once else tuple(Reason)
+    usual = TrainingOptions(seed=seed, give_way=reasons, distillation=distillation)
+    if is_micro:
+        usual = replace(usual, minutes=micro_night.MINUTES, patience_minutes=micro_night.PATIENCE_MINUTES)
     options = NightOptions(
         Selection(seed=seed),
-        TrainingOptions(minutes=minutes, seed=seed, give_way=reasons),
+        replace(usual, minutes=minutes or usual.minutes),
         min_outcomes or int(scheduled),
+        is_micro,
     )
     lower_priority()
     with _display(as_json, as_lines, quiet=scheduled) as show, _ended_by_term():

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-import subprocess
 import sys
-import threading
 import uuid
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import models
 from learner.phases import PHASES
 from lsp_server.jsonrpc import REQUEST_FAILED, RpcError
+from lsp_server.night_process import NightEndedError, run_night
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import BinaryIO
+    from collections.abc import Awaitable, Callable, Sequence
 
     from lsp_server.jsonrpc import Connection
     from lsp_server.reporter import Reporter
@@ -32,19 +26,15 @@ Json = dict[str, Any]
 
 # With -P, a `lsp_server` package of the user's project, in the working directory, is not taken for ours.
 COMMAND = (sys.executable, "-P", "-m", "lsp_server.cli", "train", "--json", "--progress")
-LOOK_S = 0.25
-"""Between two looks at what the process has said."""
-NOTHING_TO_DO = 3
 CREATE_S = 5.0
 """A client that does not answer whether it shows progress within this gets none."""
-LOWEST = 19
 
 
 class Night:
     """At most one training of this server's at a time.
 
-    The process writes to a file, not to a pipe: it goes on when the server leaves (an editor that is closed
-    or restarted), and the adapter serves from then on all the same. Only the client's cancelling ends it.
+    It goes on when the server leaves; only the client's cancelling ends it, and a short one ends for a
+    whole one.
     """
 
     def __init__(
@@ -56,9 +46,18 @@ class Night:
         self._command = command
         self._progress: Progress | None = None
         self._running: asyncio.Task[Any] | None = None
+        self._expected: object = None
+        """The token of the night that was asked for last and may not have begun yet ..."""
+        self._is_unwanted = False
+        """... and whether it was cancelled before it has."""
+        self._quiet: asyncio.Task[Any] | None = None
         self._is_leaving = False
 
-    async def train(self, options: Sequence[str], token: object, *, shows_progress: bool) -> Json:
+    @property
+    def is_running(self) -> bool:
+        return self._running is not None or self._quiet is not None
+
+    def train(self, options: Sequence[str], token: object, *, shows_progress: bool) -> Awaitable[Json]:
         """Train, examine and perhaps promote; return the verdict as ``nightschool train --json`` prints it.
 
         Args:
@@ -71,6 +70,12 @@ class Night:
         """
         if self._running is not None:
             raise RpcError(REQUEST_FAILED, "a night is running already; wait for it or cancel it")
+        self._expected, self._is_unwanted = token, False
+        return self._train(options, token, shows_progress=shows_progress)
+
+    async def _train(self, options: Sequence[str], token: object, *, shows_progress: bool) -> Json:
+        if self._running is not None:
+            raise RpcError(REQUEST_FAILED, "a night is running already; wait for it or cancel it")
         self._running = asyncio.current_task()
         try:
             progress = self._progress = Progress(self._connection, token)
@@ -78,7 +83,9 @@ class Night:
                 await progress.create()
             progress.begin("Nightschool: learning")
             try:
-                verdict = await self._run(options, progress)
+                if self._is_unwanted:
+                    raise asyncio.CancelledError
+                verdict = await self._run(options, progress.report)
             except asyncio.CancelledError:
                 if not self._is_leaving:
                     progress.end("cancelled; the next night goes on from here")
@@ -88,44 +95,44 @@ class Night:
                 raise
             progress.end(verdict_line(verdict))
         finally:
-            self._running = self._progress = None
+            self._running = self._progress = self._expected = None
         self._reporter.inform(verdict_line(verdict))
         return verdict
+
+    async def train_quietly(self, options: Sequence[str]) -> None:
+        """Train without a word but where something better serves now; a whole night ends it by itself."""
+        if self.is_running:
+            return
+        self._quiet = asyncio.current_task()
+        try:
+            verdict = await self._run(options, lambda said: None)
+        except RpcError as error:
+            logger.info("%s", error)
+            return
+        finally:
+            self._quiet = None
+        if verdict.get("verdict") == "promoted":
+            self._reporter.inform(verdict_line(verdict))
+        else:
+            logger.info("%s", verdict_line(verdict))
 
     def cancel(self, token: object) -> None:
         """The client has cancelled the progress with this token."""
         if self._running is not None and self._progress is not None and self._progress.token == token:
             self._running.cancel()
+        elif token is not None and token == self._expected:
+            self._is_unwanted = True
 
     def leave(self) -> None:
         """The server ends; the night does not."""
         self._is_leaving = True
 
-    async def _run(self, options: Sequence[str], progress: Progress) -> Json:
-        starting = asyncio.ensure_future(asyncio.to_thread(_Process, [*self._command, *options], self._home))
-        verdict: Json = {}
+    async def _run(self, options: Sequence[str], on_progress: Callable[[Json], None]) -> Json:
+        command = [*self._command, *options]
         try:
-            # Shielded: a process that is started while this is cancelled must be ended as well.
-            process = await asyncio.shield(starting)
-            while True:
-                has_ended = process.has_ended
-                for said in process.objects():
-                    if isinstance(said.get("progress"), dict):
-                        progress.report(said["progress"])
-                    else:
-                        verdict = said
-                if has_ended:
-                    break
-                await asyncio.sleep(LOOK_S)
-            if process.code not in (0, NOTHING_TO_DO) or not verdict:
-                raise RpcError(REQUEST_FAILED, f"the night failed: {process.last_words}")
-        except asyncio.CancelledError:
-            if not self._is_leaving:
-                (await starting).end()
-            raise
-        finally:
-            (await starting).close()
-        return verdict
+            return await run_night(command, self._home, on_progress, lambda: self._is_leaving)
+        except NightEndedError as error:
+            raise RpcError(REQUEST_FAILED, f"the night failed: {error}") from None
 
 
 class Progress:
@@ -162,79 +169,6 @@ class Progress:
     def _send(self, value: Json) -> None:
         if self.token is not None:
             self._connection.notify("$/progress", {"token": self.token, "value": value})
-
-
-class _Process:
-    """The night's process; it has the lowest priority and is in a session of its own."""
-
-    def __init__(self, command: Sequence[str], home: Home) -> None:
-        """Start it: not for the event loop."""
-        self._rest = b""
-        package = {"PYTHONPATH": str(Path(models.__path__[0]).parent), "NIGHTSCHOOL_HOME": str(home.root)}
-        with ExitStack() as ends:
-            out, self._out = _file(ends)
-            err, self._err = _file(ends)
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env=os.environ | package,
-                start_new_session=True,
-            )
-        import psutil  # Here, for start-up does not need it.
-
-        with suppress(psutil.Error):  # it has ended already
-            lowest = psutil.IDLE_PRIORITY_CLASS if sys.platform == "win32" else LOWEST
-            psutil.Process(self._process.pid).nice(lowest)
-
-    @property
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    @property
-    def code(self) -> int | None:
-        return self._process.returncode
-
-    def objects(self) -> Iterator[Json]:
-        """Yield what it has printed since the last call; a line that is not yet whole comes later."""
-        *lines, self._rest = (self._rest + self._out.read()).split(b"\n")
-        for line in lines:
-            with suppress(ValueError):
-                if isinstance(found := json.loads(line), dict):
-                    yield found
-
-    @property
-    def last_words(self) -> str:
-        lines = self._err.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1].removeprefix("Error: ") if lines else f"it ended with code {self.code}"
-
-    def end(self) -> None:
-        """Tell it to stop; it ends what it has started, and the next night goes on from there."""
-        with suppress(ProcessLookupError):
-            self._process.terminate()
-
-    def close(self) -> None:
-        """Listen no longer; where it goes on, a thread waits for its end, so that it leaves no zombie."""
-        self._out.close()
-        self._err.close()
-        if not self.has_ended:
-            threading.Thread(target=self._process.wait, name="night", daemon=True).start()
-
-
-def _file(ends: ExitStack) -> tuple[int, BinaryIO]:
-    """Return a new file's two ends, each with a position of its own: to write (closed by ``ends``), to read.
-
-    Nobody else needs its name.
-    """
-    import tempfile  # Here, for start-up does not need it.
-
-    descriptor, name = tempfile.mkstemp(prefix="nightschool-night-")
-    ends.callback(os.close, descriptor)
-    reading = Path(name).open("rb")  # noqa: SIM115 - outlives this call
-    with suppress(PermissionError):  # Windows keeps it, with nothing of the developer's in it
-        Path(name).unlink()
-    return descriptor, reading
 
 
 SHARES = {"train": (0, 60), "exam": (60, 100)}

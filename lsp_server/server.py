@@ -14,6 +14,7 @@ from lsp_server.commands import COMMANDS, Commands
 from lsp_server.completion import Answer, Menu
 from lsp_server.documents import Workspace
 from lsp_server.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, Connection, RpcError, is_left_out
+from lsp_server.micro_night import MicroNights
 from lsp_server.night import Night
 from lsp_server.positions import PositionEncoding, units_of
 from lsp_server.session import Session, Surroundings
@@ -57,6 +58,7 @@ class Server:
         self._shows_progress = False
         """Whether the client can be asked to show work-done progress."""
         self._night = Night(outside.home, connection, reporter)
+        self._micro_nights = MicroNights(outside.home, self._night)
         self._commands = Commands(outside.home, self._night)
         self._asking: asyncio.Task[None] | None = None
         self._left_out: set[str] = set()
@@ -103,6 +105,10 @@ class Server:
         client = (params.get("clientInfo") or {}).get("name", "")
         self._session = Session(self._outside, workspace, settings, client, self._reporter)
         self._session.start()
+        self._micro_nights.start(
+            lambda: self.session.base,
+            lambda: self.session.settings.enabled and self.session.settings.micro_nights,
+        )
         return {
             "capabilities": _capabilities(workspace.encoding, settings),
             "serverInfo": {"name": "nightschool", "version": __version__},
@@ -114,6 +120,7 @@ class Server:
     async def close(self) -> None:
         """Free what the session holds; the connection is of no use afterwards."""
         self._night.leave()
+        self._micro_nights.close()
         self._connection.cancel_all()
         if self._session is not None:
             await self._session.close()

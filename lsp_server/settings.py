@@ -55,7 +55,7 @@ class Settings:
     completion_items: bool = False
     """Offer the same text as an ordinary completion item, for editors without ghost text."""
     micro_nights: bool = True
-    """Whether the server may train for a short time, after a first whole night of yours, while nobody types."""
+    """Whether the server may train for a while when nobody types, after a first whole night of yours."""
 
     def __post_init__(self) -> None:
         for name in ("enabled", "in_comments", "multi_line", "memory", "completion_items", "micro_nights"):

@@ -50,10 +50,15 @@ def scripted(client: Client, *words: object) -> None:
 def use(client: Client, command: Sequence[str]) -> None:
     server = client.server
     server._night = Night(client.home, server._connection, server._reporter, command)
+    server._commands._night = server._night
 
 
 def process_of(path: Path) -> psutil.Process:
     return psutil.Process(int(path.read_text()))
+
+
+def has_begun(process_id: Path) -> bool:
+    return process_id.exists()
 
 
 def progress(client: Client, kind: str) -> list[dict[str, Any]]:
@@ -210,3 +215,24 @@ def test_what_is_unknown_is_said_as_it_is() -> None:
     assert progress_line({"phase": "dream", "done": 0, "total": 0}) == "dream"
     line = verdict_line({**PROMOTED, "exam": None})
     assert line == "adapter 20261121-0300-3f2a passed its exam and serves now"
+
+
+async def test_a_night_that_is_cancelled_before_it_has_begun_does_not_begin(
+    client: Client, process_id: Path
+) -> None:
+    """Both messages in one read of the pipe: the second is handled before the first one's task runs."""
+    scripted(client, "--pid", process_id, "--wait")
+    asked = train(client)
+    client.notify("window/workDoneProgress/cancel", {"token": "t"})
+    assert (await client.answer(asked))["error"]["code"] == REQUEST_CANCELLED
+    assert not has_begun(process_id)
+    assert progress(client, "end")[0]["message"] == "cancelled; the next night goes on from here"
+    scripted(client, "--say", PROMOTED)
+    assert (await client.answer(train(client)))["result"] == PROMOTED
+
+
+async def test_a_late_cancel_does_not_reach_the_next_night(client: Client) -> None:
+    scripted(client, "--say", PROMOTED)
+    await client.answer(train(client))
+    client.notify("window/workDoneProgress/cancel", {"token": "t"})
+    assert (await client.answer(train(client)))["result"] == PROMOTED

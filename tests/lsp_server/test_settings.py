@@ -27,6 +27,7 @@ from lsp_server.settings import ADAPTIVE, Settings, parse_settings
         ("model", 3),
         ("threads", 0),
         ("completion_items", "on"),
+        ("micro_nights", "nightly"),
         ("disabled_paths", ["!"]),
     ],
 )
