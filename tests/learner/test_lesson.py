@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from learner.cli import data
 from learner.examples import Dropped, Example, Lesson, Selection, Source
 from learner.facts import EventKind, Horizon, Offered
+from learner.ignored import keep_globs
 from learner.ledger import Ledger
 from learner.ledger_file import connect_to_read
 from learner.lesson import Examined, answer_lines, prepare, split_by_time
@@ -184,6 +185,17 @@ def test_the_files_of_the_ledgers_projects_are_learned_from(school: School) -> N
     examples = of(school.lesson(), Source.REPOSITORY)
     assert {example.file for example in examples} == {(school.project / "shop.py").as_uri()}
     assert all(example.prompt.repository == "shop" for example in examples)
+
+
+def test_what_an_editor_ignores_is_not_learned_from(school: School) -> None:
+    for name in ("own", "made"):
+        school.write(f"{name}.py", "".join(function(f"{name}_{number}") for number in range(30)))
+    school.record(*day(40, project=str(school.project)))
+    own, made = ((school.project / name).as_uri() for name in ("own.py", "made.py"))
+    keep_globs(school.home.ignored, [school.project], ["made.py"])
+    assert {example.file for example in of(school.lesson(), Source.REPOSITORY)} == {own}
+    keep_globs(school.home.ignored, [school.project], [])
+    assert {example.file for example in of(school.lesson(), Source.REPOSITORY)} == {own, made}
 
 
 def test_given_folders_are_learned_from_too(school: School, tmp_path: Path) -> None:
