@@ -109,8 +109,7 @@ class Night:
         examine: Callable[[Exam, Callable[[int], None], threading.Event], ExamResult] = examine,
         practise: Callable[[Exercise, Callable[[int], None], threading.Event], Practice] = practise,
     ) -> None:
-        """``train``, ``examine`` and ``practise`` take minutes; tests of what is around them bring their own.
-        """
+        """``train``, ``examine`` and ``practise`` take minutes; tests of what is around them bring their own."""
         self._home, self._options, self._on_progress, self._now = home, options, on_progress, now
         self._run_training, self._hold_exam, self._try_tasks = train, examine, practise
         self._registry = Registry(home)
@@ -229,9 +228,7 @@ class Night:
             raise NothingToLearnError(_too_little(lesson.outcomes, learned, len(lesson.exam)))
         return lesson
 
-    def _practise(
-        self, tasks: Sequence[Example], model: Path, parent: str | None, base: str
-    ) -> Practice:
+    def _practise(self, tasks: Sequence[Example], model: Path, parent: str | None, base: str) -> Practice:
         """Find out which tasks are half mastered, by what training begins from."""
         if not tasks:
             return Practice()

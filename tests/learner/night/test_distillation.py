@@ -54,8 +54,8 @@ def away_from_teacher(school: School, found: Sequence[Guided]) -> float:
 
 def test_the_own_completion_is_what_greedy_decoding_writes(school: School):
     """Each token is the likeliest after those before it, evaluated in one pass instead of one by one."""
-    school.train(idioms(TAUGHT[:4]), options(epochs=1))
-    examples = school.encode(idioms(HELD_OUT[:3]), distilling())
+    school.train(idioms(TAUGHT[:2]), options(epochs=1))
+    examples = school.encode(idioms(HELD_OUT[:2]), distilling())
     found = guided(school, examples)
     whole = school.network.prompt_states(
         [one.prompt for one in examples], [one.middle for one in examples], whole_depth=True
@@ -72,7 +72,7 @@ def test_the_own_completion_is_what_greedy_decoding_writes(school: School):
 
 def test_a_student_learns_what_only_its_teacher_sees(school: School):
     """What settled is no target here: only the teacher's opinion of the student's own words is."""
-    taught = idioms(TAUGHT[:8])
+    taught = idioms(TAUGHT[:5])
     found = guided(school, school.encode(taught, distilling()))
     before = school.log_loss(taught), away_from_teacher(school, found)
 
@@ -109,7 +109,7 @@ def test_the_teacher_stays_what_training_began_from(school: School):
     examples = school.encode(idioms(TAUGHT[:4]), distilling())
     evaluation = Evaluation(school.network, adapter_state(school.network))
     before = [one.guided for one in evaluation(examples)]
-    school.train(idioms(TAUGHT[:8]), options(epochs=1))
+    school.train(idioms(TAUGHT[:4]), options(epochs=1))
     after = [one.guided for one in evaluation(examples)]
     assert school.has_learned
     for one, other in zip(before, after, strict=True):
@@ -131,11 +131,11 @@ def test_prompts_that_are_evaluated_again_give_the_same_adapter(
     school: School, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("learner.night.batches.WINDOW_STEPS", 1)
-    taught = [*idioms(TAUGHT[:6]), *idioms(TAUGHT[6:8], source=Source.REPLAY)]
+    taught = [*idioms(TAUGHT[:3]), *idioms(TAUGHT[3:4], source=Source.REPLAY)]
 
     def adapter_with(working_bytes: int) -> dict[str, torch.Tensor]:
         monkeypatch.setattr("learner.night.training._WORKING_BYTES", working_bytes)
-        school.train(taught, distilling(distillation=0.5, anchor=0.1, batch=4))
+        school.train(taught, distilling(distillation=0.5, anchor=0.1, batch=2))
         return school.adapter
 
     kept, again = adapter_with(0), adapter_with(1 << 50)
