@@ -109,7 +109,7 @@ class Night:
         examine: Callable[[Exam, Callable[[int], None], threading.Event], ExamResult] = examine,
         practise: Callable[[Exercise, Callable[[int], None], threading.Event], Practice] = practise,
     ) -> None:
-        """``train``, ``examine`` and ``practise`` take minutes; tests of what is around them bring their own."""
+        """``train``, ``examine`` and ``practise`` take minutes; tests of what is around bring their own."""
         self._home, self._options, self._on_progress, self._now = home, options, on_progress, now
         self._run_training, self._hold_exam, self._try_tasks = train, examine, practise
         self._registry = Registry(home)
