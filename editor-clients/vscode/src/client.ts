@@ -8,6 +8,7 @@ import {
   ErrorAction,
   ErrorCodes,
   LanguageClient,
+  MessageType,
   type Middleware,
   ResponseError,
   RevealOutputChannelOn,
@@ -27,9 +28,11 @@ export interface Watcher {
   /** The server's `nightschool/status`. */
   status(status: ServerStatus): void;
   /** The server's `window/showMessage`. */
-  told(message: ShowMessageParams): void;
+  told(message: string, severity: Severity): void;
   crashed(message: string, isFinal: boolean): void;
 }
+
+export type Severity = "error" | "warning" | "information";
 
 export interface ServerStatus {
   state: "starting" | "ready" | "busy" | "off" | "error";
@@ -77,7 +80,9 @@ export class Connection {
       },
     });
     this.client.onNotification("nightschool/status", (status: ServerStatus) => watcher.status(status));
-    this.client.onNotification("window/showMessage", (message: ShowMessageParams) => watcher.told(message));
+    this.client.onNotification("window/showMessage", ({ message, type }: ShowMessageParams) =>
+      watcher.told(message, severityOf(type)),
+    );
   }
 
   /** Starts the server; throws when it ends before it has answered, or does not answer in time. */
@@ -145,4 +150,9 @@ export class Connection {
     );
     return { action: isFinal ? CloseAction.DoNotRestart : CloseAction.Restart, handled: true };
   }
+}
+
+function severityOf(type: MessageType): Severity {
+  if (type === MessageType.Error) return "error";
+  return type === MessageType.Warning ? "warning" : "information";
 }

@@ -2,13 +2,8 @@
 
 import { join } from "node:path";
 import { commands, type ExtensionContext, type LogOutputChannel, Uri, window, workspace } from "vscode";
-import {
-  DidChangeConfigurationNotification,
-  type LanguageClient,
-  MessageType,
-  type ShowMessageParams,
-} from "vscode-languageclient/node";
-import { Connection, type ServerStatus } from "./client";
+import type { LanguageClient } from "vscode-languageclient/node";
+import type { Connection, ServerStatus, Severity } from "./client";
 import { installedProgram, installServer } from "./install";
 import { Messages } from "./messages";
 import { rollBack, snooze, Training } from "./night";
@@ -81,6 +76,8 @@ class Nightschool {
         void this.offerInstallation();
         return;
       }
+      // Loaded here: VS Code and its other extensions wait for what activation loads.
+      const { Connection } = await import("./client.js");
       const connection = new Connection(this.server, this.offers.provide, this, this.log);
       this.connection = connection;
       await connection.start(settings.startTimeout);
@@ -152,12 +149,12 @@ class Nightschool {
     await commands.executeCommand("nightschool.getModel");
   }
 
-  told(message: ShowMessageParams): void {
+  told(message: string, severity: Severity): void {
     // Said by `offerModel` already, with a button.
-    if (modelToGet(this.bar.status) && message.message.includes(this.bar.status.remedy)) return;
-    if (message.type === MessageType.Error) void window.showErrorMessage(message.message);
-    else if (message.type === MessageType.Warning) void window.showWarningMessage(message.message);
-    else void window.showInformationMessage(message.message);
+    if (modelToGet(this.bar.status) && message.includes(this.bar.status.remedy)) return;
+    if (severity === "error") void window.showErrorMessage(message);
+    else if (severity === "warning") void window.showWarningMessage(message);
+    else void window.showInformationMessage(message);
   }
 
   crashed(message: string, isFinal: boolean): void {
@@ -183,7 +180,7 @@ class Nightschool {
     const settings = { settings: serverSettings() };
     const client = this.connection?.client;
     if (client?.isRunning()) {
-      await client.sendNotification(DidChangeConfigurationNotification.type, settings);
+      await client.sendNotification("workspace/didChangeConfiguration", settings);
     }
   }
 

@@ -2,14 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { type CancellationToken, CancellationTokenSource, ProgressLocation, window } from "vscode";
-import {
-  ErrorCodes,
-  ExecuteCommandRequest,
-  type LanguageClient,
-  LSPErrorCodes,
-  ResponseError,
-  WorkDoneProgress,
-} from "vscode-languageclient/node";
+import type { LanguageClient } from "vscode-languageclient/node";
 
 /** A night of this window's: at most one at a time. */
 export class Training {
@@ -53,6 +46,7 @@ export class Training {
     token: CancellationToken,
     report: (message: string | undefined, increment: number) => void,
   ): Promise<void> {
+    const { WorkDoneProgress } = await protocol();
     const workDoneToken = randomUUID();
     let last = 0;
     const listening = client.onProgress(WorkDoneProgress.type, workDoneToken, (value) => {
@@ -88,21 +82,28 @@ async function execute(
   more: object = {},
   token?: CancellationToken,
 ): Promise<void> {
+  const { ExecuteCommandRequest } = await protocol();
   try {
     await client.sendRequest(ExecuteCommandRequest.type, { command, arguments: args, ...more }, token);
   } catch (error) {
-    if (!isRefusal(error)) return;
-    void window.showWarningMessage(`Nightschool: ${error.message}`);
+    const refusal = await refusalOf(error);
+    if (refusal) void window.showWarningMessage(`Nightschool: ${refusal}`);
   }
 }
 
-/** Told elsewhere: that it was cancelled, and that the server has gone. */
-const NO_REFUSALS: readonly number[] = [
-  LSPErrorCodes.RequestCancelled,
-  ErrorCodes.PendingResponseRejected,
-  ErrorCodes.ConnectionInactive,
-];
+/** Returns what the server refused with; that it was cancelled or has gone is told elsewhere. */
+async function refusalOf(error: unknown): Promise<string | undefined> {
+  const { ErrorCodes, LSPErrorCodes, ResponseError } = await protocol();
+  const toldElsewhere: readonly number[] = [
+    LSPErrorCodes.RequestCancelled,
+    ErrorCodes.PendingResponseRejected,
+    ErrorCodes.ConnectionInactive,
+  ];
+  if (!(error instanceof ResponseError) || toldElsewhere.includes(error.code)) return undefined;
+  return error.message;
+}
 
-function isRefusal(error: unknown): error is ResponseError<unknown> {
-  return error instanceof ResponseError && !NO_REFUSALS.includes(error.code);
+/** Loaded with the first server: VS Code and its other extensions wait for what activation loads. */
+function protocol(): Promise<typeof import("vscode-languageclient/node")> {
+  return import("vscode-languageclient/node");
 }
