@@ -155,9 +155,11 @@ def test_off_and_on_for_a_language(editor: Editor) -> None:
     settings = editor.workbench.server.user_settings
     editor.menu("Turn off for python")
     until(lambda: settings().get("nightschool.languages") == {"python": False}, "the changed setting")
+    editor.wait_for_choice("Turn on for python")
     begins_silently(editor, "off.py")
     editor.menu("Turn on for python")
     until(lambda: settings().get("nightschool.languages") == {"python": True}, "the changed setting")
+    editor.wait_for_choice("Turn off for python")
     begin(editor, "on.py", "hushed = ")
 
 
@@ -176,11 +178,13 @@ def test_off_and_on_for_a_file(editor: Editor) -> None:
     editor.open("one of two.py", "import os\n")
     editor.menu("Turn off for this file")
     until(lambda: settings().get("nightschool.disabledPaths") == [path.replace(" ", "\\ ")], "the setting")
+    editor.wait_for_choice("Turn on for this file")
     begins_silently(editor, "one of two.py")
     begin(editor, "another.py", "hushed = ")
     editor.open("one of two.py")
     editor.menu("Turn on for this file")
     until(lambda: settings().get("nightschool.disabledPaths") == [], "the changed setting")
+    editor.wait_for_choice("Turn off for this file")
     begin(editor, "one of two.py", "hushed = ")
 
 

@@ -271,13 +271,12 @@ class Editor:
         self.page.locator(".editor-instance .view-lines").first.click()
 
     def _pick(self, path: Path) -> None:
-        """Choose a file in the quick open box; while it is still searching, the choice may be lost."""
+        """Choose a file in the quick open box by its row: while it searches, Enter may take another."""
         self.page.keyboard.press("Control+P")
         box = self.page.locator(".quick-input-widget input").first
         box.wait_for()
         box.fill(str(path))
-        self.page.locator(f'.quick-input-list .monaco-list-row[aria-label^="{path.name}"]').first.wait_for()
-        self.page.keyboard.press("Enter")
+        self.page.locator(f'.quick-input-list .monaco-list-row[aria-label^="{path.name}"]').first.click()
 
     def at_end(self) -> None:
         self.page.keyboard.press("Control+End")
@@ -360,6 +359,20 @@ class Editor:
         self.page.locator(".statusbar-item[id*='nightschool']").first.click()
         self.page.locator(".quick-input-list .monaco-list-row", has_text=choice).first.click()
         self.page.locator(".quick-input-widget").first.wait_for(state="hidden")
+
+    def wait_for_choice(self, choice: str) -> None:
+        """Wait until the menu offers this: a changed setting has then reached extension and server."""
+        rows = self.page.locator(".quick-input-list .monaco-list-row")
+
+        def is_offered() -> bool:
+            self.page.locator(".statusbar-item[id*='nightschool']").first.click()
+            rows.first.wait_for()
+            found = rows.filter(has_text=choice).count() > 0
+            self.page.keyboard.press("Escape")
+            self.page.locator(".quick-input-widget").first.wait_for(state="hidden")
+            return found
+
+        until(is_offered, f"{choice!r} in the menu")
 
     def messages(self) -> list[str]:
         """Return all messages that were shown in this window, with progress as it went."""
