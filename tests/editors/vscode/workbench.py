@@ -263,8 +263,8 @@ class Editor:
             path.write_text(text)
         is_open = self.page.locator(f'.tab.active[data-resource-name="{path.name}"]')
         for patience_s in (OPEN_S, OPEN_S, PATIENCE_S):
-            self._pick(path)
             with contextlib.suppress(BrowserError):
+                self._pick(path)
                 is_open.wait_for(timeout=1000 * patience_s)
                 break
         assert is_open.count(), f"{path.name} was not opened"
