@@ -102,7 +102,7 @@ def figures_of(samples: dict[str, list[float]]) -> list[Figure]:
             "idle CPU of server and engine, % of a core",
             idle,
             "0",
-            idle < 0.1,
+            idle == 0,
             f"over {IDLE_S} s",
         ),
     ]

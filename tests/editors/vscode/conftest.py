@@ -27,17 +27,6 @@ if TYPE_CHECKING:
     NewWorkbench = Callable[..., Workbench]
 
 READY_S = 60.0
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try a failed test once more: on two busy cores a workbench in a browser loses a click now and then.
-
-    The run's last lines say which were tried again.
-    """
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")
