@@ -11,7 +11,7 @@ from learner import derived, schema
 from models.home import private_directory, private_opener
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -25,13 +25,24 @@ def connect(path: Path, *, busy_timeout_s: float = 5.0) -> sqlite3.Connection:
         sqlite3.Error: as SQLite says.
         OSError: the directory cannot be made or written.
     """
+    return open_private(path, _prepare, busy_timeout_s)
+
+
+def open_private(
+    path: Path, prepare: Callable[[sqlite3.Connection], None], busy_timeout_s: float
+) -> sqlite3.Connection:
+    """Open a database that its owner alone can read, creating it where needed, and ``prepare`` it.
+
+    Raises:
+        sqlite3.Error, OSError: as :func:`connect`, and whatever ``prepare`` raises.
+    """
     private_directory(path.parent)
     if not path.exists():
         with open(path, "ab", opener=private_opener):
             pass
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     try:
-        _prepare_in_turn(connection, time.monotonic() + busy_timeout_s)
+        _in_turn(prepare, connection, time.monotonic() + busy_timeout_s)
     except BaseException:
         connection.close()
         raise
@@ -56,11 +67,13 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare_in_turn(connection: sqlite3.Connection, deadline: float) -> None:
+def _in_turn(
+    prepare: Callable[[sqlite3.Connection], None], connection: sqlite3.Connection, deadline: float
+) -> None:
     """Two that begin one file at once refuse each other without waiting, whatever SQLite's timeout is."""
     while True:
         try:
-            return _prepare(connection)
+            return prepare(connection)
         except sqlite3.OperationalError as error:
             if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
                 raise

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from typing import TYPE_CHECKING
 
-from learner.ledger_file import transaction
+from learner.ledger_file import open_private, transaction
 from learner.memory import schema
-from models.home import private_directory, private_opener
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,17 +22,7 @@ def connect(path: Path, *, busy_timeout_s: float = 5.0) -> sqlite3.Connection:
         sqlite3.Error: as SQLite says.
         OSError: the directory cannot be made or written.
     """
-    private_directory(path.parent)
-    if not path.exists():
-        with open(path, "ab", opener=private_opener):
-            pass
-    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare_in_turn(connection, time.monotonic() + busy_timeout_s)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return open_private(path, _prepare, busy_timeout_s)
 
 
 def copy_of(connection: sqlite3.Connection) -> sqlite3.Connection:
@@ -54,17 +42,6 @@ def empty() -> sqlite3.Connection:
 def set_aside_files(path: Path) -> list[Path]:
     """Return the damaged memories beside ``path``, with their logs."""
     return sorted(path.parent.glob(f"{path.name}.corrupt-*"))
-
-
-def _prepare_in_turn(connection: sqlite3.Connection, deadline: float) -> None:
-    """Two that begin one file at once refuse each other without waiting, whatever SQLite's timeout is."""
-    while True:
-        try:
-            return _prepare(connection)
-        except sqlite3.OperationalError as error:
-            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
