@@ -6,22 +6,21 @@ The only module that imports ``llama_cpp``; it knows nothing of prompts, slots o
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
-import sys
 from collections import deque
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from llama_cpp import llama_cpp as _bindings
 
 from models.engine import EngineError
+from models.mapped import let_go_of_pages
 from models.prompt import Sentinels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -161,23 +160,6 @@ class Vocabulary:
         return llama.llama_vocab_is_eog(self._vocab, token)
 
 
-def _let_go_of_pages(path: Path) -> None:
-    """Drop the mapped file's pages, whose weights have been copied; what is still needed comes back.
-
-    To map the file is faster than to read it, and keeps what is not repacked out of the process's own memory.
-    But the pages that were only read to be copied would be counted as this process's.
-    """
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None)
-    with Path("/proc/self/maps").open("rb") as maps:
-        for line in maps:
-            addresses, _, rest = line.partition(b" ")
-            if rest.rstrip(b"\n").endswith(b" " + os.fsencode(path.resolve())):
-                first, end = (int(address, 16) for address in addresses.split(b"-"))
-                libc.madvise(ctypes.c_void_p(first), ctypes.c_size_t(end - first), mmap.MADV_DONTNEED)
-
-
 def has_gpu() -> bool:
     """Whether this llama.cpp build computes on a GPU of this machine."""
     return bool(llama.llama_supports_gpu_offload())
@@ -218,7 +200,7 @@ class Model:
                 raise AbortedError
             raise EngineError(f"llama.cpp cannot load the model {path}: {log.take()}")
         if repack:
-            _let_go_of_pages(path)
+            let_go_of_pages(path)
         self.vocabulary = Vocabulary(self._model)
 
     @classmethod

@@ -134,7 +134,7 @@ class _Lessons:
         self._ledger = Ledger.open(home.ledger, on_trouble=self._troubles.append, privacy=privacy)
         self._memory = Memory.open(home.memory, on_trouble=self._troubles.append, privacy=privacy)
         self.done = {int(line) for line in _lines(done) if line.isdigit()}
-        self._file = open(done, "a", encoding="utf-8", opener=private_opener)  # noqa: SIM115
+        self._file = open(done, "a", encoding="utf-8", opener=private_opener)  # noqa: SIM115 - closed by close()
 
     def learn(self, question: Question, prediction: Prediction, session: str) -> bool:
         """Let memory and ledger know; return whether the offer would have been taken.

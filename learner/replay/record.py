@@ -78,7 +78,7 @@ class Record:
                     break
                 self.rows[row.key] = row
                 whole += len(line)
-        self._file: TextIO = open(path, "a", encoding="utf-8", opener=private_opener)  # noqa: SIM115
+        self._file: TextIO = open(path, "a", encoding="utf-8", opener=private_opener)  # noqa: SIM115 - closed by close()
         os.truncate(path, whole)
 
     def add(self, row: Row) -> None:

@@ -65,7 +65,7 @@ def write_whole(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "wb") as file:
             # A lone surrogate in a result by hand is no reason to write nothing.
             file.write(text.encode("utf-8", "replace"))
-        os.replace(part, target)  # noqa: PTH105
+        Path(part).replace(target)
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
