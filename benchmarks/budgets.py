@@ -1,8 +1,9 @@
 """How much context pays: exact match and edit similarity against prompt tokens and time.
 
 The cursors lie in development projects (never those used for reporting), drawn as ``quality.py`` draws them.
-Every budget sees the same cursors, and is compared with the default one. A place is evaluated from an empty
-cache, so the time is what a place never seen before costs; while one types, the default window is kept.
+Every budget sees the same cursors, and is compared with the default one. The time is what a place never seen
+before costs: one cursor of a file, in an engine that starts anew for each budget. Run that part (``--timed``)
+on a machine that does nothing else; the answers do not depend on it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import argparse
 import asyncio
 import sys
 import tempfile
-import time
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -33,10 +33,16 @@ from models.engine import EngineOptions
 from models.supervisor import ChildEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cursors import Cursor
+
+    from lsp_server.documents import Document, Point
+    from models.prompt import Prompt
 
 Row = dict[str, Any]
 ROWS = SCRATCH / "budgets.jsonl"
+TIMES = SCRATCH / "budget-times.jsonl"
 DEFAULT = Budget()
 PLAIN = replace(DEFAULT, chunks=0, chunk_chars=0)
 BUDGETS = {
@@ -58,54 +64,85 @@ def main() -> None:
     add("--threads", type=int, default=2)
     add("--seed", type=int, default=1)
     add("--model", type=Path, metavar="GGUF", help="by default the model in use")
+    add("--timed", type=int, default=0, metavar="FILES", help="measure the times instead, in so many files")
     add("--report", action="store_true", help="only print the figures of what was run so far")
     options = parser.parse_args()
     if not options.report:
-        asyncio.run(run(options))
+        asyncio.run(measure_times(options) if options.timed else answer(options))
     rows = read_rows(ROWS)
     if not rows:
-        sys.exit(f"{ROWS} holds no cursors; run without --report first")
-    publish("budgets", figures_of(rows), {"budgets": table(rows)}, RESULTS)
+        sys.exit(f"{ROWS} holds no cursors; run without --report and --timed first")
+    publish("budgets", figures_of(rows), {"budgets": table(rows, read_rows(TIMES))}, RESULTS)
 
 
-async def run(options: argparse.Namespace) -> None:
-    """Complete at the cursors that have no row yet."""
+async def answer(options: argparse.Namespace) -> None:
+    """Complete at the cursors that have no row yet, under each budget."""
     SCRATCH.mkdir(exist_ok=True)
     done = {(row["file"], row["line"], row["column"]) for row in read_rows(ROWS)}
-    engine = ChildEngine(
-        model_file(options.model), EngineOptions(threads=options.threads), lambda status: None
-    )
+    engine = engine_of(options)
     await engine.start()
     try:
-        for project in DEVELOPMENT:
-            folder = fetch(project)
-            texts = dict(distinct_files(folder, lines_of_files(folder), options.cursors, options.seed))
-            with tempfile.TemporaryDirectory() as indexes:
-                for cursor in cursors(list(texts.items()), options.cursors, options.seed):
-                    if (f"{folder.name}/{cursor.file}", cursor.line, cursor.column) not in done:
-                        row = await measure(folder, Path(indexes), cursor, texts[cursor.file], engine)
-                        append_row(ROWS, row)
+        with tempfile.TemporaryDirectory() as indexes:
+            for folder, cursor, text in places(options):
+                if (named(folder, cursor), cursor.line, cursor.column) in done:
+                    continue
+                answers = {}
+                for name, budget in BUDGETS.items():
+                    prompt, document, point = await prompt_at(folder, Path(indexes), cursor, text, budget)
+                    answers[name] = await complete(engine, prompt, document, point, 64)
+                append_row(ROWS, {**asdict(cursor), "file": named(folder, cursor), "answers": answers})
     finally:
         await engine.close()
 
 
-async def measure(folder: Path, indexes: Path, cursor: Cursor, text: str, engine: ChildEngine) -> Row:
-    """Return the cursor's row: what is offered under each budget."""
-    answers = {}
-    for name, budget in BUDGETS.items():
-        workspace = Workspace()
-        workspace.add_folder(folder.as_uri())
-        document, point = opened(workspace, folder / cursor.file, text, cursor)
-        privacy = PrivacyFilter(workspace.folders)
-        with closing(Context(workspace, privacy, indexes if budget.chunks else None, budget)) as context:
-            context.use_folders(privacy, document.path)
-            await context.indexed()
-            await context.refresh(document, point)
-            prompt = context.prompt(document, point)
-        began = time.perf_counter()
-        answers[name] = await complete(engine, prompt, document, point, 64)
-        answers[name]["seconds"] = time.perf_counter() - began
-    return {**asdict(cursor), "file": f"{folder.name}/{cursor.file}", "answers": answers}
+async def measure_times(options: argparse.Namespace) -> None:
+    """Write how long an engine that has seen nothing of a file takes for the line, under each budget."""
+    TIMES.unlink(missing_ok=True)
+    by_file = {named(*place[:2]): place for place in places(options)}
+    chosen = list(by_file.values())[:: max(1, len(by_file) // options.timed)]
+    with tempfile.TemporaryDirectory() as indexes:
+        for name, budget in BUDGETS.items():
+            engine = engine_of(options)
+            await engine.start()
+            try:
+                for folder, cursor, text in chosen:
+                    prompt, document, point = await prompt_at(folder, Path(indexes), cursor, text, budget)
+                    timings = await complete(engine, prompt, document, point, 64)
+                    append_row(TIMES, {"name": name, "file": named(folder, cursor), **timings})
+            finally:
+                await engine.close()
+
+
+def engine_of(options: argparse.Namespace) -> ChildEngine:
+    return ChildEngine(model_file(options.model), EngineOptions(threads=options.threads), lambda status: None)
+
+
+def places(options: argparse.Namespace) -> Iterator[tuple[Path, Cursor, str]]:
+    """Yield the cursors of the development projects, each with its project's folder and its file's text."""
+    for project in DEVELOPMENT:
+        folder = fetch(project)
+        texts = dict(distinct_files(folder, lines_of_files(folder), options.cursors, options.seed))
+        for cursor in cursors(list(texts.items()), options.cursors, options.seed):
+            yield folder, cursor, texts[cursor.file]
+
+
+def named(folder: Path, cursor: Cursor) -> str:
+    return f"{folder.name}/{cursor.file}"
+
+
+async def prompt_at(
+    folder: Path, indexes: Path, cursor: Cursor, text: str, budget: Budget
+) -> tuple[Prompt, Document, Point]:
+    """Return what the model is shown at the cursor under this budget."""
+    workspace = Workspace()
+    workspace.add_folder(folder.as_uri())
+    document, point = opened(workspace, folder / cursor.file, text, cursor)
+    privacy = PrivacyFilter(workspace.folders)
+    with closing(Context(workspace, privacy, indexes if budget.chunks else None, budget)) as context:
+        context.use_folders(privacy, document.path)
+        await context.indexed()
+        await context.refresh(document, point)
+        return context.prompt(document, point), document, point
 
 
 def figures_of(rows: list[Row]) -> list[Figure]:
@@ -121,8 +158,8 @@ def figures_of(rows: list[Row]) -> list[Figure]:
     return found
 
 
-def table(rows: list[Row]) -> list[Row]:
-    """Return each budget's share of exact matches, its prompts' tokens and its time from an empty cache."""
+def table(rows: list[Row], times: list[Row]) -> list[Row]:
+    """Return each budget's share of exact matches, its prompts' tokens and, where measured, its times."""
     return [
         {
             "name": name,
@@ -130,9 +167,10 @@ def table(rows: list[Row]) -> list[Row]:
             "cursors": len(rows),
             "exact_match": sum(is_exact(row, name) for row in rows) / len(rows),
             "prompt_tokens": spread([row["answers"][name]["prompt_tokens"] for row in rows]).as_json(),
-            "seconds": spread([row["answers"][name]["seconds"] for row in rows]).as_json(),
+            "first_token_ms": spread(milliseconds).as_json() if milliseconds else None,
         }
         for name, budget in BUDGETS.items()
+        for milliseconds in [[row["first_token_ms"] for row in times if row["name"] == name]]
     ]
 
 

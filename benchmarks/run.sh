@@ -26,6 +26,7 @@ bench training --ablate
 bench healing
 bench gate
 bench budgets
+bench budgets --timed 12
 bench neovim_client
 bench vscode_client
 bench memory_cases
