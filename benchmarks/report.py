@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 SCRATCH = HERE.parent / ".bench"
 """Downloads, builds and unfinished runs: never committed."""
-PACKAGES = ("nightschool", "llama-cpp-python", "numpy", "sqlite-utils", "watchfiles")
+PACKAGES = ("nightschool", "llama-cpp-python", "numpy", "sqlite-utils", "watchdog")
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from learner.folder_watch import FolderWatch
 from models.home import private_directory
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from pathlib import Path
 
     from models.home import Home
 
@@ -20,9 +21,6 @@ logger = logging.getLogger(__name__)
 
 CURRENT = "current"
 """The file among the adapters that names the one in use."""
-STEP_MS = 200
-"""watchfiles hears of a change at once, but looks only so often whether it has: a change is told within
-twice this, and an idle server spends a fortieth of a percent of a core on looking (measured)."""
 
 
 class HomeWatch:
@@ -34,14 +32,17 @@ class HomeWatch:
 
     def __init__(self, home: Home, loop: asyncio.AbstractEventLoop, on_change: Callable[[], None]) -> None:
         self._home, self._loop, self._on_change = home, loop, on_change
-        self._stop = threading.Event()
+        self._folders = [home.root, home.models, home.adapters]
+        self._folder_watch = FolderWatch(self._folders, self._tell, recursive=False)
+        self._is_closed = False
 
     def start(self) -> None:
         threading.Thread(target=self._watch, name="home watcher", daemon=True).start()
 
     def close(self) -> None:
-        """Call back no more; the thread ends by itself."""
-        self._stop.set()
+        """Call back no more; the threads end by themselves."""
+        self._is_closed = True
+        self._folder_watch.close()
 
     def tells(self, path: Path) -> bool:
         """Whether ``path`` is one of the files that say what is in use."""
@@ -49,30 +50,20 @@ class HomeWatch:
         return path.suffix == ".gguf" or path.name in (self._home.choice.name, CURRENT)
 
     def _watch(self) -> None:
-        from watchfiles import watch  # Here, for start-up does not need the native module.
-
-        home = self._home
         try:
-            folders = [private_directory(folder) for folder in (home.root, home.models, home.adapters)]
-            for _ in watch(
-                *folders,
-                watch_filter=lambda _, path: self.tells(Path(path)),
-                recursive=False,
-                step=STEP_MS,
-                debounce=STEP_MS,
-                stop_event=self._stop,
-                raise_interrupt=False,
-            ):
-                self._tell()
-        except (OSError, RuntimeError) as error:
+            for folder in self._folders:
+                private_directory(folder)
+            self._folder_watch.start()
+        except OSError as error:
             logger.warning(
-                "%s cannot be watched (%s); changes there are noticed a minute late", home.root, error
+                "%s cannot be watched (%s); changes there are noticed a minute late", self._home.root, error
             )
 
-    def _tell(self) -> None:
-        with suppress(RuntimeError):  # the loop was closed
-            self._loop.call_soon_threadsafe(self._changed)
+    def _tell(self, path: Path) -> None:
+        if self.tells(path):
+            with suppress(RuntimeError):  # the loop was closed
+                self._loop.call_soon_threadsafe(self._changed)
 
     def _changed(self) -> None:
-        if not self._stop.is_set():
+        if not self._is_closed:
             self._on_change()

@@ -85,7 +85,6 @@ def _log_to(path: Path) -> None:
     handler = PrivateFileHandler(path, maxBytes=1_000_000, backupCount=2, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # else each change of a file is a line
 
 
 class PrivateFileHandler(RotatingFileHandler):

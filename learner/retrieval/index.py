@@ -20,6 +20,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from learner.folder_watch import FolderWatch
 from learner.retrieval.definitions import definitions
 from learner.retrieval.identifiers import parted
 from models.home import private_directory, private_opener
@@ -110,6 +111,7 @@ class Index:
         self._threads: list[threading.Thread] = []
         self._reader: sqlite3.Connection | None = None
         self._let_go_at = 0.0
+        self._folder_watch = FolderWatch([root], self.update, recursive=True)
 
     def start(self, near: Path | None = None, watch: bool = True) -> None:
         """Begin to index, the files nearest to ``near`` first, and to follow changes on the disk."""
@@ -128,6 +130,7 @@ class Index:
         """Stop within a file's time; call it from the thread that reads."""
         self._stop.set()
         self._changed.put(None)
+        self._folder_watch.close()
         for task in self._threads:
             task.join(timeout=2)
         if self._reader is not None:
@@ -231,17 +234,10 @@ class Index:
             self._store(database, [path for path in paths if path is not None])
 
     def _watch(self) -> None:
-        """The watcher's thread: hand on what the system says has changed."""
-        from watchfiles import watch  # Here, for start-up does not need the native module.
-
+        """The thread that begins to watch: there may be many folders."""
         try:
-            # The long step keeps an idle server idle: the watcher wakes only so often to see whether to stop.
-            for changes in watch(
-                self.root, stop_event=self._stop, step=500, debounce=1000, raise_interrupt=False
-            ):
-                for _, path in changes:
-                    self.update(Path(path))
-        except (OSError, RuntimeError) as error:
+            self._folder_watch.start()
+        except OSError as error:
             log.warning("%s cannot be watched (%s); the index follows saved files only", self.root, error)
 
     def _files(self) -> Iterator[Path]:
