@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from learner import micro_night
 from learner.canaries import hatch, plant
+from learner.consolidation import Recital, consolidate, recite
 from learner.current import PRIMER
 from learner.exam.examination import Exam, ExamResult, examine
 from learner.exam.generic import generic_questions
@@ -50,6 +51,8 @@ GIVE_UP_S = 20 * 3600.0
 _Found = TypeVar("_Found")
 PRACTICE_SHARE = 0.15
 """Of a night's minutes, at most, for finding out which tasks are half mastered."""
+RECITAL_SHARE = 0.1
+"""Of a night's minutes, at most, for finding out which memories a promoted adapter writes by itself."""
 _OWN_CODE = (Source.REPOSITORY, Source.PRACTICE)
 _KEEP = 10
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -86,6 +89,8 @@ class NightResult:
     seconds: float
     examples: int
     """Trained on."""
+    known: int = 0
+    """Memories that the promoted adapter writes by itself: they rest while it serves."""
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "verdict": str(self.verdict)}
@@ -108,10 +113,12 @@ class Night:
         train: Callable[[JobFiles, Callable[[Progress], None]], TrainingResult] = run_training,
         examine: Callable[[Exam, Callable[[int], None], threading.Event], ExamResult] = examine,
         practise: Callable[[Exercise, Callable[[int], None], threading.Event], Practice] = practise,
+        recite: Callable[[Recital, Callable[[int], None], threading.Event], Mapping[str, bool]] = recite,
     ) -> None:
-        """``train``, ``examine`` and ``practise`` take minutes; tests of what is around bring their own."""
+        """What takes minutes (the last four) tests of what is around bring themselves."""
         self._home, self._options, self._on_progress, self._now = home, options, on_progress, now
         self._run_training, self._hold_exam, self._try_tasks = train, examine, practise
+        self._recite = recite
         self._registry = Registry(home)
         self._tonight = Tonight(home.night / (MICRO if options.is_micro else FULL))
         self._lock = NightLock(home, is_micro=options.is_micro)
@@ -139,10 +146,10 @@ class Night:
         plan = self._plan(model, base)
         if plan.id in {adapter.id for adapter in self._registry.adapters()}:
             # Killed after the adapter was put among the others.
-            return self._finish(self._registry.find(plan.id))
+            return self._finish(self._registry.find(plan.id), model)
         trained = self._train()
         exam = self._examine(plan, model)
-        return self._finish(self._register(plan, trained, exam))
+        return self._finish(self._register(plan, trained, exam), model)
 
     def _model(self) -> tuple[Path, str]:
         path = model_path(self._home)
@@ -336,13 +343,14 @@ class Night:
         }
         return self._registry.add(self._tonight.files.adapter, plan.id, record)
 
-    def _finish(self, adapter: Adapter) -> NightResult:
+    def _finish(self, adapter: Adapter, model: Path) -> NightResult:
         """Let the adapter serve if it may, and clear up."""
         report = adapter.report
         verdict = Verdict(report["verdict"])
         serving = self._registry.serving(adapter.base)
         if verdict is Verdict.PROMOTED and (serving is None or serving.id != adapter.id):
             self._registry.promote(adapter.id, by="night", reason="passed its exam")
+        known = self._consolidate(adapter, model) if verdict is Verdict.PROMOTED else 0
         self._registry.prune(_KEEP)
         self._tonight.discard()
         return NightResult(
@@ -352,7 +360,17 @@ class Night:
             dict(report["exam"]),
             round(time.monotonic() - self._began, 1),
             int(report["examples"]),
+            known,
         )
+
+    def _consolidate(self, adapter: Adapter, model: Path) -> int:
+        """Tell the memory what the adapter, which serves by now, writes by itself; return how much."""
+
+        def try_out(recital: Recital) -> Mapping[str, bool]:
+            return self._beside("recital", len(recital.occasions), partial(self._recite, recital))
+
+        seconds = 60 * RECITAL_SHARE * self._options.training.minutes
+        return consolidate(self._home.memory, adapter, model, self._tonight, seconds, try_out)
 
     def _say(
         self, phase: str, done: int = 0, total: int = 0, *, seconds_left: float | None = None, note: str = ""

@@ -10,4 +10,5 @@ PHASES = {
     "pause": "paused",
     "export": "writing the adapter",
     "exam": "examining",
+    "recital": "trying what memory knows",
 }

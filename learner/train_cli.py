@@ -95,7 +95,7 @@ def _nothing(reason: str, as_json: bool) -> NoReturn:
     if as_json:
         nothing: dict[str, Any] = {
             "verdict": str(Verdict.NOTHING), "adapter": None, "reasons": [reason], "exam": {}, "seconds": 0.0,
-            "examples": 0,
+            "examples": 0, "known": 0,
         }  # fmt: skip
         click.echo(json.dumps(nothing))
     click.echo(f"nothing to do: {reason}", err=True)
@@ -194,6 +194,8 @@ def described(result: NightResult) -> str:
             f"log-loss {before['log_loss']:.3f} → {after['log_loss']:.3f}, "
             f"net characters saved {before['net_saved']:.2f} → {after['net_saved']:.2f}"
         )
+    if result.known:
+        lines.append(f"memories that it writes by itself, and that rest while it serves: {result.known}")
     if result.verdict is Verdict.REFUSED:
         lines.append("what served before serves on")
     return "\n".join(lines)

@@ -81,6 +81,12 @@ class EngineHost:
         """The SHA-256 of the model in use; empty while it is not known."""
         return self._swap.base if self.engine is not None else ""
 
+    @property
+    def serving(self) -> str | None:
+        """The id of the adapter that serves; None for the base alone."""
+        adapter = self._swap.serving if self.engine is not None else None
+        return adapter.id if adapter else None
+
     def adapter_status(self) -> dict[str, Any]:
         """Where the adapter that serves comes from, and since when it was chosen (Unix time)."""
         serving = self._swap.serving if self.engine is not None else None

@@ -101,6 +101,11 @@ class Remembering:
         if self._memory is not None:
             self._memory.use_privacy(privacy)
 
+    def serve(self, adapter: str | None) -> None:
+        """Say which adapter serves (its id): what it knows needs no memory meanwhile."""
+        if self._memory is not None:
+            self._memory.serve(adapter)
+
     def note_edit(self, document: Document, change: Change) -> None:
         self._edited[document.uri] = change.start.after(change.text).line, self._clock()
 

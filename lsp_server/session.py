@@ -108,7 +108,7 @@ class Session:
             outside.make_engine,
             reporter,
             on_swapping=lambda: self._idle.stop_prefetching(),
-            on_swapped=self._recent.drop_answers,
+            on_swapped=self._swapped,
         )
         self._live = LiveCheck(outside.home, reporter, outside.now)
         self._typing = TypingMark(outside.home.typing, outside.clock)
@@ -326,7 +326,12 @@ class Session:
                 self._recent.clear()
         except OSError as error:
             self._reporter.warn("engine start", f"the engine cannot be started: {error}")
+        self._memory.serve(self._host.serving)
         self._silence_if_off()
+
+    def _swapped(self) -> None:
+        self._recent.drop_answers()
+        self._memory.serve(self._host.serving)
 
     def start(self) -> None:
         self._context.use_folders(self._privacy)

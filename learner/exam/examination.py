@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +10,17 @@ from learner.exam.generic import generic_questions
 from learner.exam.results import as_report, paper_result
 from learner.exam.sitting import Arm, Paper, sit
 from learner.exam.verdict import Limits, reasons_against
-from models.engine import EngineOptions, EngineState
-from models.supervisor import ChildEngine
+from learner.own_engine import with_engine
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from learner.canaries import Canary, Leak
     from learner.exam.results import PaperResult
     from learner.examples import Example
-    from models.engine import EngineStatus
-
-logger = logging.getLogger(__name__)
+    from models.supervisor import ChildEngine
 
 GENERIC_ANSWERED = 2
 """Every so many questions of the generic set are answered freely too: drift needs fewer than forgetting."""
@@ -75,38 +70,27 @@ def examine(exam: Exam, on_question: Callable[[int], None], ended: threading.Eve
     Raises:
         EngineError: the engine failed, or an adapter cannot be used.
     """
-    return asyncio.run(_examine(exam, on_question, ended))
-
-
-async def _examine(exam: Exam, on_question: Callable[[int], None], ended: threading.Event) -> ExamResult:
-    generic = generic_questions()
-    engine = ChildEngine(exam.model, EngineOptions(), _log)
-    await engine.start()
-    try:
-        papers = []
-        for questions, answered, done in (
-            (exam.outcomes, 1, 0),
-            (generic, GENERIC_ANSWERED, len(exam.outcomes)),
-        ):
-            marks = await sit(
-                engine,
-                exam.adapters,
-                Paper(questions, answered),
-                lambda number, done=done: asyncio.to_thread(on_question, done + number),
-            )
-            papers.append(paper_result(questions, answered, marks))
-        candidate = exam.adapters[Arm.CANDIDATE]
-        assert candidate is not None
-        leaks = await interrogate(engine, exam.canaries, candidate, exam.adapters[Arm.SERVING])
-    finally:
-        ended.set()
-        await engine.close()
-    outcomes, generic_paper = papers
-    return ExamResult(
-        outcomes, generic_paper, leaks, reasons_against(outcomes, generic_paper, leaks, exam.limits)
+    return with_engine(
+        exam.model, None, lambda engine, before: _examine(engine, exam, before), on_question, ended
     )
 
 
-def _log(status: EngineStatus) -> None:
-    if status.state is EngineState.FAILED:
-        logger.warning("the exam's engine failed: %s", status.message)
+async def _examine(
+    engine: ChildEngine, exam: Exam, on_question: Callable[[int], Awaitable[None]]
+) -> ExamResult:
+    papers: list[PaperResult] = []
+    done = 0
+    for questions, answered in ((exam.outcomes, 1), (generic_questions(), GENERIC_ANSWERED)):
+        marks = await sit(
+            engine,
+            exam.adapters,
+            Paper(questions, answered),
+            lambda number, done=done: on_question(done + number),
+        )
+        papers.append(paper_result(questions, answered, marks))
+        done += len(questions)
+    candidate = exam.adapters[Arm.CANDIDATE]
+    assert candidate is not None
+    leaks = await interrogate(engine, exam.canaries, candidate, exam.adapters[Arm.SERVING])
+    outcomes, generic = papers
+    return ExamResult(outcomes, generic, leaks, reasons_against(outcomes, generic, leaks, exam.limits))

@@ -27,7 +27,8 @@ def chunk_of(found: Sequence[Recalled], seen: Collection[str]) -> Chunk | None:
 
     ``seen`` has the stripped lines that the prompt shows anyhow.
     """
-    likely = sorted((each for each in found if each.score >= SHOWN), key=lambda each: -each.score)
+    helping = (each for each in found if each.score >= SHOWN and not each.known)
+    likely = sorted(helping, key=lambda each: -each.score)
     chosen: list[Recalled] = []
     left = LONGEST
     for each in likely:

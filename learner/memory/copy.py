@@ -18,15 +18,16 @@ T = TypeVar("T")
 
 _COLUMNS = (
     "id, project, language, line, uri, before, after, above, definition, words, wrong, support,"
-    " contradicted, made_at, used_at, revision"
+    " contradicted, made_at, used_at, known_to, revision"
 )
 _WORDS = _COLUMNS.split(", ").index("words")
 _UPSERTS = (
     (
         f"SELECT {_COLUMNS} FROM patterns WHERE revision > ?",
-        f"INSERT INTO patterns ({_COLUMNS}) VALUES ({', '.join('?' * 16)}) ON CONFLICT (id) DO UPDATE SET"
+        f"INSERT INTO patterns ({_COLUMNS}) VALUES ({', '.join('?' * 17)}) ON CONFLICT (id) DO UPDATE SET"
         " words = excluded.words, wrong = excluded.wrong, support = excluded.support,"
-        " contradicted = excluded.contradicted, used_at = excluded.used_at, revision = excluded.revision",
+        " contradicted = excluded.contradicted, used_at = excluded.used_at,"
+        " known_to = excluded.known_to, revision = excluded.revision",
     ),
     (
         "SELECT * FROM refusals WHERE revision > ?",
@@ -41,6 +42,8 @@ class Copy:
     def __init__(self) -> None:
         self.vocabulary = Vocabulary()
         self.rule = Rule()
+        self.serving = ""
+        """The id of the adapter that serves; empty for the base alone."""
         self._lock = threading.Lock()
         """Held while the copy is read, changed or exchanged; never while the disk is waited for."""
         self._connection: sqlite3.Connection | None = None

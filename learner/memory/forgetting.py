@@ -1,4 +1,4 @@
-"""What leaves the memory: the unused, the contradicted, what project or weights made needless, the rest.
+"""What leaves the memory: the unused, the contradicted, what the project made needless, the rest.
 
 Deleted rows leave the file for good (``secure_delete``). Running servers notice a new generation and load
 anew.
@@ -70,28 +70,6 @@ def forget_gone_symbols(connection: sqlite3.Connection, defines: Callable[[str, 
             )
         }
         _delete(connection, found)
-    return len(found)
-
-
-def forget_learned(path: Path, offer_ids: Iterable[str]) -> int:
-    """Delete the patterns that the weights know by now; return how many. The night calls it after promotion.
-
-    ``offer_ids`` are the outcomes whose text the promoted adapter writes by itself; a pattern goes where all
-    of its occasions are among them. What was refused stays refused.
-
-    Raises:
-        NewerMemoryError, sqlite3.Error, OSError: the file cannot be read or written.
-    """
-    if not path.exists():
-        return 0
-    with closing(connect(path)) as connection, transaction(connection):
-        connection.execute("CREATE TEMP TABLE learned (offer_id TEXT PRIMARY KEY)")
-        connection.executemany("INSERT OR IGNORE INTO learned VALUES (?)", ((each,) for each in offer_ids))
-        found = connection.execute(
-            "SELECT pattern FROM evidence GROUP BY pattern"
-            " HAVING sum(offer_id NOT IN (SELECT offer_id FROM learned)) = 0"
-        ).fetchall()
-        _delete(connection, [pattern for (pattern,) in found])
     return len(found)
 
 

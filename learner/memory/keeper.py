@@ -57,7 +57,7 @@ class Keeper:
         self._waiting = [*self._waiting, *episodes][-MOST_WAITING:]
         if self._refused or not self._on_disk():
             now = self._clock()
-            self._copy.change(lambda copy: [self._scribe.learn(copy, each, now) for each in episodes].clear())
+            self._copy.change(lambda copy: self._write(copy, episodes, now))
             self._scribe.rolled_back()
 
     def _on_disk(self) -> bool:
@@ -67,8 +67,7 @@ class Keeper:
                 connection = self._open()
                 if self._waiting:
                     with transaction(connection):
-                        for episode in self._waiting:
-                            self._scribe.learn(connection, episode, self._clock())
+                        self._write(connection, self._waiting, self._clock())
                     self._waiting = []
                 self._copy.follow(connection)
                 self._tidy(connection)
@@ -86,6 +85,10 @@ class Keeper:
                 if not self._explain(error) or attempt:
                     return False
         return False
+
+    def _write(self, connection: sqlite3.Connection, episodes: list[Episode], now: float) -> None:
+        for episode in episodes:
+            self._scribe.learn(connection, episode, now, self._copy.serving)
 
     def _explain(self, error: sqlite3.Error | OSError) -> bool:
         """Tell the user what is wrong, once; return whether to try again at once."""

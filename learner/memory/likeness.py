@@ -39,6 +39,7 @@ class Pattern(NamedTuple):
     contradicted: int
     made_at: float
     used_at: float
+    known_to: str
 
 
 COLUMNS = ", ".join(Pattern._fields)

@@ -45,6 +45,8 @@ class Recalled:
     features: Mapping[str, float]
     exact: bool
     """Whether its line begins with what stands on the present one."""
+    known: bool = False
+    """Whether the adapter that serves writes it by itself: then it needs neither offering nor showing."""
 
     @property
     def support(self) -> int:
@@ -102,8 +104,14 @@ def recall(
     place: MemoryPlace,
     limit: int,
     now: float,
+    serving: str = "",
 ) -> list[Recalled]:
-    """Return what is remembered for the place, the likeliest first; ``now`` is Unix time."""
+    """Return what is remembered for the place, the likeliest first.
+
+    Args:
+        now: Unix time.
+        serving: the id of the adapter that serves; empty for the base alone.
+    """
     counts = {word: vocabulary.count(connection, word) for word in place.words}
     patterns = {each.id: each for each in _speaking_alike(connection, place, counts)}
     if len(place.begun.strip()) > 1:
@@ -117,7 +125,8 @@ def recall(
         share = strengths.get(each.id, 0.0) / total if total else 0.0
         measured = features(each, place, rarity, share)
         exact = bool(measured["begun"])
-        found.append(Recalled(each, texts[each.id], rule.probability(measured), measured, exact))
+        known = serving in each.known_to.split()
+        found.append(Recalled(each, texts[each.id], rule.probability(measured), measured, exact, known))
     found.sort(key=lambda each: (bool(each.text), each.score), reverse=True)
     return found[:limit]
 

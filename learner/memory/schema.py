@@ -44,7 +44,11 @@ _SYMBOLS = (
     "CREATE TABLE symbols (pattern INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (pattern, name))"
     " WITHOUT ROWID",
 )
-MIGRATIONS = (_PATTERNS, _SYMBOLS)
+_KNOWN = (
+    # The adapters (ids, a space between two) that write the pattern by themselves.
+    "ALTER TABLE patterns ADD COLUMN known_to TEXT NOT NULL DEFAULT ''",
+)
+MIGRATIONS = (_PATTERNS, _SYMBOLS, _KNOWN)
 
 
 class NewerMemoryError(Exception):

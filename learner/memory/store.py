@@ -112,17 +112,23 @@ class Memory:
         """The learned rule as it is now."""
         return self._copy.rule
 
+    def serve(self, adapter: str | None) -> None:
+        """Say which adapter serves from now on (its id; None for the base alone): what it knows is not
+        believed meanwhile, since the model says it."""
+        self._copy.serving = adapter or ""
+
     def recall(self, place: MemoryPlace, limit: int = 8) -> list[Recalled]:
         """Return what is remembered for the place, the likeliest first; nothing until the file is loaded."""
 
         def search(copy: sqlite3.Connection) -> list[Recalled]:
-            return recall(copy, self._copy.vocabulary, self.rule, place, limit, self._clock())
+            vocabulary, serving = self._copy.vocabulary, self._copy.serving
+            return recall(copy, vocabulary, self.rule, place, limit, self._clock(), serving)
 
         return self._asked(search, [])
 
     def believes(self, found: Recalled) -> bool:
         """Return whether the learned rule would offer it instead of asking the model."""
-        return bool(found.text.strip()) and found.score >= self.rule.bar
+        return bool(found.text.strip()) and not found.known and found.score >= self.rule.bar
 
     def refuses(self, place: MemoryPlace, text: str) -> bool:
         """Return whether ``text`` was rejected at this place before, or taken and deleted."""

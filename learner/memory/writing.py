@@ -63,14 +63,14 @@ class Scribe:
         self._judged: dict[str, float] = {}
         """The time of the offer by which a place was judged last, by its spot."""
 
-    def learn(self, connection: sqlite3.Connection, episode: Episode, now: float) -> None:
-        """Let the episode change what is remembered; ``now`` is Unix time.
+    def learn(self, connection: sqlite3.Connection, episode: Episode, now: float, serving: str = "") -> None:
+        """Let the episode change what is remembered; ``now`` is Unix time, ``serving`` an adapter's id.
 
         An offer's later episode replaces its earlier one: the text was looked at again.
         """
         if self._was_forgotten(connection, episode):
             return
-        rule = self._judge(connection, episode, now)
+        rule = self._judge(connection, episode, now, serving)
         revision = changed(connection)
         if episode.refused:
             self._refuse(connection, episode, revision)
@@ -89,14 +89,14 @@ class Scribe:
         pattern = self._contributed.get(episode.offer_id)
         return pattern is not None and _pattern_of(connection, episode.offer_id) is None
 
-    def _judge(self, connection: sqlite3.Connection, episode: Episode, now: float) -> Rule:
+    def _judge(self, connection: sqlite3.Connection, episode: Episode, now: float, serving: str) -> Rule:
         """See whether what was remembered for the place was right: the rule and the pattern learn of it."""
         rule = read_rule(connection)
         judged_at = self._judged.get(episode.place.spot)
         if not episode.right or (judged_at is not None and abs(episode.at - judged_at) < SAME_OCCASION_S):
             return rule
         self._judged[episode.place.spot] = episode.at
-        best = self._considered(connection, rule, episode, now)
+        best = self._considered(connection, rule, episode, now, serving)
         if best is None:
             return rule
         right = is_right(best.text, episode.right)
@@ -108,11 +108,11 @@ class Scribe:
         return rule
 
     def _considered(
-        self, connection: sqlite3.Connection, rule: Rule, episode: Episode, now: float
+        self, connection: sqlite3.Connection, rule: Rule, episode: Episode, now: float, serving: str
     ) -> Recalled | None:
         """Return what is likeliest at the place, but for what was learned from this very occasion."""
-        for each in recall(connection, self._vocabulary, rule, episode.place, 4, now):
-            if each.text and not _has_evidence(connection, each.pattern.id, episode):
+        for each in recall(connection, self._vocabulary, rule, episode.place, 4, now, serving):
+            if each.text and not each.known and not _has_evidence(connection, each.pattern.id, episode):
                 return each
         return None
 
@@ -197,14 +197,17 @@ def _merge(
     """Make the episode part of the pattern: the words of all its places, and one occasion more."""
     known = _has_evidence(connection, pattern.id, episode)
     words = list(dict.fromkeys([*episode.place.words, *pattern.words.split()]))[: 2 * WORDS]
+    # Another text was offered here, or none: no adapter is sure to write it by itself.
+    was_missed = not known and episode.kind in WRITTEN
     connection.execute(
-        "UPDATE patterns SET support = support + ?, words = ?, wrong = ?, used_at = ?, revision = ?"
-        " WHERE id = ?",
+        "UPDATE patterns SET support = support + ?, words = ?, wrong = ?, used_at = ?, known_to = ?,"
+        " revision = ? WHERE id = ?",
         (
             int(not known or pattern.support == 0),
             " ".join(words),
             _wrong(episode) or pattern.wrong,
             now,
+            "" if was_missed else pattern.known_to,
             revision,
             pattern.id,
         ),

@@ -6,14 +6,11 @@ between (Vygotsky's zone of proximal development; for language models: learnabil
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from models.engine import EngineOptions, EngineState
-from models.supervisor import ChildEngine
+from learner.own_engine import with_engine
 
 if TYPE_CHECKING:
     import threading
@@ -21,10 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from learner.examples import Example
-    from models.engine import EngineStatus, Scored
+    from models.engine import Scored
     from models.prompt import Prompt
-
-logger = logging.getLogger(__name__)
 
 HOPELESS = 0.5
 """A task is out of reach where the model would write fewer of its tokens than this share."""
@@ -114,25 +109,10 @@ def practise(exercise: Exercise, on_task: Callable[[int], None], ended: threadin
     Raises:
         EngineError: the engine failed, or the adapter cannot be used.
     """
-    return asyncio.run(_practise(exercise, on_task, ended))
-
-
-async def _practise(exercise: Exercise, on_task: Callable[[int], None], ended: threading.Event) -> Practice:
-    engine = ChildEngine(exercise.model, EngineOptions(adapter=exercise.adapter), _log)
-    await engine.start()
-    try:
-        return await grade(
-            engine,
-            exercise.tasks,
-            exercise.enough,
-            exercise.seconds,
-            lambda number: asyncio.to_thread(on_task, number),
-        )
-    finally:
-        ended.set()
-        await engine.close()
-
-
-def _log(status: EngineStatus) -> None:
-    if status.state is EngineState.FAILED:
-        logger.warning("the engine for practice failed: %s", status.message)
+    return with_engine(
+        exercise.model,
+        exercise.adapter,
+        lambda engine, before: grade(engine, exercise.tasks, exercise.enough, exercise.seconds, before),
+        on_task,
+        ended,
+    )

@@ -60,7 +60,7 @@ def test_the_verdict_comes_last_and_progress_before_it(worked: Path, nights: dic
         line["progress"] for line in lines
     ]
     assert [line["progress"]["phase"] for line in lines] == ["lesson", "train", "exam"]
-    assert set(verdict) == {"verdict", "adapter", "reasons", "exam", "seconds", "examples"}
+    assert set(verdict) == {"verdict", "adapter", "reasons", "exam", "seconds", "examples", "known"}
     assert (verdict["verdict"], verdict["reasons"]) == ("promoted", [])
     assert {"candidate", "serving", "base"} <= set(verdict["exam"])
     assert set(verdict["exam"]["candidate"]) == {"outcomes", "generic"}

@@ -334,3 +334,17 @@ async def test_a_choice_that_is_damaged_while_serving_is_told_once_and_changes_n
     registry.promote(two.id)
     await follow(client)
     assert engine.adapter == two.path
+
+
+async def test_memory_hears_which_adapter_serves_and_of_a_rollback(client: Client, registry: Registry):
+    adapter = add_adapter(registry, 1)
+    await client.initialize()
+    session = client.server.session
+    memory = session._memory._memory
+    assert memory is not None
+    registry.promote(adapter.id)
+    await follow(client)
+    assert memory._copy.serving == adapter.id
+    await session.roll_back()
+    await follow(client)
+    assert memory._copy.serving == ""

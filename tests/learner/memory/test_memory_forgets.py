@@ -10,7 +10,7 @@ from memory_places import Clock, Teacher, place
 
 from learner.forget import Choice
 from learner.memory.episode import Kind
-from learner.memory.forgetting import forget, forget_learned
+from learner.memory.forgetting import forget
 from learner.privacy import PrivacyFilter
 
 if TYPE_CHECKING:
@@ -105,18 +105,6 @@ def test_forgetting_offers_takes_what_they_taught_and_leaves_the_rest(
     assert memory.flush(20)
     assert memory.recall(place(THERE)) == []
     assert memory.recall(place("def f(parcel):\n    weight = |\n"))[0].text == "scale.weigh(order)"
-
-
-def test_what_the_weights_know_is_forgotten_once_all_of_its_occasions_are_known(
-    memory: Memory, teacher: Teacher, tmp_path: Path
-):
-    teacher.tell(place(HERE), TEXT)
-    teacher.tell(place(HERE, "file:///p/b.py"), TEXT)
-    assert forget_learned(tmp_path / "memory.db", ["offer 1"]) == 0
-    assert forget_learned(tmp_path / "memory.db", ["offer 1", "offer 2"]) == 1
-    assert memory.flush(20)
-    assert memory.recall(place(THERE)) == []
-    assert forget_learned(tmp_path / "absent.db", ["offer 1"]) == 0
 
 
 def test_a_memory_of_a_name_that_is_gone_is_forgotten(opened: Callable[..., Memory], clock: Clock):
