@@ -79,6 +79,14 @@ def test_a_hit_names_the_piece_with_most_in_common(root: Path, opened: Callable[
     assert (first.path, first.line) == ("a.py", 3 * ROWS)
 
 
+def test_the_best_match_comes_first_wherever_it_stands(root: Path, opened: Callable[..., Index]) -> None:
+    for number in range(5):
+        write(root, f"a{number}.py", "fetch = customer\n")
+    write(root, "z.py", "fetch(customer, invoice)\n")
+    index = opened()
+    assert [hit.path for hit in index.search(["customer", "invoice", "fetch"], 1)] == ["z.py"]
+
+
 def test_definitions_are_found_by_name(root: Path, opened: Callable[..., Index]) -> None:
     write(root, "src/a.py", "import b\n\nclass Order:\n    def total(self): ...\n")
     index = opened()
