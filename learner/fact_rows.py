@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 # an adapter, which takes as long as the insertion.
 _INSERT_OFFER = (
     "INSERT OR IGNORE INTO offers (offer_id, session_id, offered_at, file, engine, line, column, text,"
-    " replaced, context, line_before, line_after, declined, invoked, served, latency_ms)"
-    f" VALUES ({', '.join('?' * 16)})"
+    " replaced, context, line_before, line_after, declined, invoked, served, latency_ms,"
+    f" support) VALUES ({', '.join('?' * 17)})"
 )
 
 
@@ -121,7 +121,7 @@ class FactRows:
             self._engine_id(offer.model, offer.adapter, offer.layout),
             offer.line, offer.column, self._redacted(raw_before, offer.text), offer.replaced,
             context, _storable(before), _storable(after),
-            offer.declined, int(offer.invoked), offer.served.value, offer.latency_ms,
+            offer.declined, int(offer.invoked), offer.served.value, offer.latency_ms, offer.support,
         )  # fmt: skip
         cursor = self._connection.execute(_INSERT_OFFER, values)
         if cursor.rowcount == 0 or cursor.lastrowid is None:

@@ -75,6 +75,8 @@ class Offered:
     """Asked for by hand rather than by typing."""
     served: Served
     latency_ms: float
+    support: int = 0
+    """On how many occasions memory knew the text, where the gate was told."""
 
 
 class EventKind(StrEnum):

@@ -25,13 +25,13 @@ def read_offer(connection: sqlite3.Connection, offer: int) -> Offered | None:
     """Return the offer with this row id, its prompt and candidates, or None where there is none."""
     row = connection.execute(
         "SELECT offer_id, session_id, offered_at, uri, project, language, line, column, text, replaced,"
-        " layout, model, adapter, declined, invoked, served, latency_ms FROM offers"
+        " layout, model, adapter, declined, invoked, served, latency_ms, support FROM offers"
         " JOIN files ON files.id = file JOIN engines ON engines.id = engine WHERE offers.id = ?",
         (offer,),
     ).fetchone()
     if row is None:
         return None
-    *place, layout, model, adapter, declined, invoked, served, latency_ms = row
+    *place, layout, model, adapter, declined, invoked, served, latency_ms, support = row
     candidates = connection.execute(
         "SELECT text, logprobs, stopped_by FROM candidates WHERE offer = ? ORDER BY number", (offer,)
     )
@@ -46,6 +46,7 @@ def read_offer(connection: sqlite3.Connection, offer: int) -> Offered | None:
         invoked=bool(invoked),
         served=Served(served),
         latency_ms=latency_ms,
+        support=support,
     )
 
 

@@ -54,7 +54,12 @@ def m001_facts(db: Database) -> None:
         db.execute(statement)
 
 
-MIGRATIONS = (m001_facts,)
+def m002_support(db: Database) -> None:
+    """Note what memory said for an offer: the gate learns from the ledger what it was told."""
+    db.execute("ALTER TABLE offers ADD COLUMN support INTEGER NOT NULL DEFAULT 0")
+
+
+MIGRATIONS = (m001_facts, m002_support)
 
 
 def is_current(connection: sqlite3.Connection) -> bool:

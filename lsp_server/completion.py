@@ -54,7 +54,7 @@ class Rememberer(Protocol):
 class Judge(Protocol):
     """What completing needs of :class:`lsp_server.gatekeeper.Gatekeeper`."""
 
-    def hides(self, offer: Offered, place: Place, threshold: float, support: int) -> bool: ...
+    def hides(self, offer: Offered, place: Place, threshold: float) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -214,9 +214,7 @@ class Completer:
         """Answer with what is left of a prediction, and have its fate followed."""
         self._idle.catch_up(scene)
         prediction = found.prediction
-        # Memory has a bar of its own, and no probabilities that the gate could go by.
-        from_memory = prediction.offers[0].served is Served.MEMORY
-        if not (prediction.offered or prediction.declined or ask.invoked or from_memory):
+        if not (prediction.offered or prediction.declined or ask.invoked):
             self._gate(found, scene)
         latency_ms = 1000 * (time.perf_counter() - arrived)
         served = Served.CACHE if prediction.offered else prediction.offers[0].served
@@ -238,10 +236,14 @@ class Completer:
         """Keep a prediction back that is better not shown; whoever asks for it by hand gets a new one."""
         prediction = found.prediction
         best, rest = prediction.rests(found)[0]
+        best = replace(best, support=best.support or self._memory.support(scene, rest))
         offer = replace(best, text=rest)
-        support = self._memory.support(scene, rest)
-        if self._gatekeeper.hides(offer, scene.place, self._permission.settings.gate, support):
+        if self._gatekeeper.hides(offer, scene.place, self._permission.settings.gate):
             prediction.offers = (replace(offer, declined=Declined.HIDDEN),)
+        else:
+            prediction.offers = tuple(
+                best if each.offer_id == best.offer_id else each for each in prediction.offers
+            )
 
 
 def _scene_of(ask: Ask) -> Scene | Declined:

@@ -32,15 +32,15 @@ class Gatekeeper:
         except ValueError as error:
             logger.warning("every offer is shown: %s", error)
 
-    def hides(self, offer: Offered, place: Place, threshold: float, support: int) -> bool:
+    def hides(self, offer: Offered, place: Place, threshold: float) -> bool:
         """Return whether the offer is better kept back at ``place``.
 
-        ``threshold`` is the setting; ``support`` counts the occasions on which memory knows the text.
+        ``threshold`` is the setting.
         """
         if self._gate is None:
             return False
         return self._gate.hides(
-            offer.offer_id, place, offer.text, offer.candidates, self._now(), threshold, support
+            offer.offer_id, place, offer.text, offer.candidates, self._now(), threshold, offer.support
         )
 
     def note(self, fact: Fact) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lsp_server.documents import Document, Point
     from lsp_server.recent import Key, Recent
     from lsp_server.settings import Settings
-    from models.engine import Completion, Engine
+    from models.engine import Candidate, Completion, Engine
     from models.prompt import Prompt
 
 
@@ -68,6 +68,46 @@ class Scene:
         if opens_block(self.place.before, self.place.syntax):
             indent += min(filter(None, map(_leading, self.place.above)), key=len, default="    ")
         return self.after(f"\n{indent}")
+
+    def offered(
+        self,
+        text: str,
+        prompt: Prompt,
+        *,
+        session_id: str,
+        offered_at: float,
+        layout: str,
+        model: str,
+        served: Served,
+        candidates: tuple[Candidate, ...],
+        adapter: str | None = None,
+        declined: str | None = None,
+        invoked: bool = False,
+        support: int = 0,
+    ) -> Offered:
+        """Return the fact that ``text`` was (or would be) offered here; it gets an id of its own."""
+        return Offered(
+            offer_id=uuid.uuid4().hex,
+            session_id=session_id,
+            offered_at=offered_at,
+            uri=self.document.uri,
+            project=self.project,
+            language=self.document.language_id,
+            line=self.point.line,
+            column=self.point.column,
+            text=text,
+            replaced=0,
+            prompt=prompt,
+            layout=layout,
+            model=model,
+            adapter=adapter,
+            candidates=candidates,
+            declined=declined,
+            invoked=invoked,
+            served=served,
+            latency_ms=0.0,
+            support=support,
+        )
 
 
 def _leading(line: str) -> str:
@@ -154,18 +194,11 @@ class Predictor:
         silent = next((str(why) for why in verdicts if isinstance(why, Declined)), str(Declined.EMPTY))
         raw = completion.candidates[0].text if completion.candidates else ""
         return tuple(
-            Offered(
-                offer_id=uuid.uuid4().hex,
+            scene.offered(
+                text,
+                prompt,
                 session_id=self._session_id,
                 offered_at=self._now(),
-                uri=scene.document.uri,
-                project=scene.project,
-                language=scene.document.language_id,
-                line=scene.point.line,
-                column=scene.point.column,
-                text=text,
-                replaced=0,
-                prompt=prompt,
                 layout=completion.layout,
                 model=completion.model,
                 adapter=id_of_path(Path(completion.adapter)) if completion.adapter else None,
@@ -173,7 +206,6 @@ class Predictor:
                 declined=declined,
                 invoked=invoked,
                 served=Served.PREFETCH if purpose is Purpose.PREFETCH else Served.MODEL,
-                latency_ms=0.0,
             )
             for text, declined in ([(text, None) for text in texts] or [(raw, silent)])
         )

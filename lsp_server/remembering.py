@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections import OrderedDict
 from contextlib import suppress
 from functools import partial
@@ -19,11 +18,12 @@ from learner.trim import trim
 from lsp_server.recent import Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from learner.facts import Fact
     from learner.memory.place import MemoryPlace
+    from learner.memory.recall import Recalled
     from learner.privacy import PrivacyFilter
     from lsp_server.documents import Change, Document, Point
     from lsp_server.prediction import Scene
@@ -153,20 +153,20 @@ class Remembering:
         if self._memory is None:
             return None
         place = _place(scene)
-        for found in self._memory.recall(place):
+        recalled = self._memory.recall(place)
+        for found in recalled:
             if not self._memory.believes(found):
                 continue
             text = trim(found.text if settings.multi_line else found.text.partition("\n")[0], scene.place)
             if not isinstance(text, Declined) and not self._memory.refuses(place, text):
-                return Prediction((self._offer(scene, text),))
+                return Prediction((self._offer(scene, text, found, _support(recalled, text)),))
         return None
 
     def support(self, scene: Scene, text: str) -> int:
         """Return on how many occasions the first line of ``text`` was written in like places."""
         if self._memory is None:
             return 0
-        found = self._memory.recall(_place(scene))
-        return sum(each.support for each in found if is_right(each.text, text))
+        return _support(self._memory.recall(_place(scene)), text)
 
     def refuses(self, scene: Scene, text: str) -> bool:
         """Return whether ``text`` was rejected here before, or taken and deleted."""
@@ -187,27 +187,17 @@ class Remembering:
         around = document.lines[max(0, point.line - _SHOWN_AROUND) : point.line + _SHOWN_AROUND]
         return chunk_of(self._memory.recall(place), {line.strip() for line in around})
 
-    def _offer(self, scene: Scene, text: str) -> Offered:
-        return Offered(
-            offer_id=uuid.uuid4().hex,
+    def _offer(self, scene: Scene, text: str, found: Recalled, support: int) -> Offered:
+        return scene.offered(
+            text,
+            self._context.prompt(scene.document, scene.point),
             session_id=self._session_id,
             offered_at=self._now(),
-            uri=scene.document.uri,
-            project=scene.project,
-            language=scene.document.language_id,
-            line=scene.point.line,
-            column=scene.point.column,
-            text=text,
-            replaced=0,
-            prompt=self._context.prompt(scene.document, scene.point),
             layout="memory-1",
             model=MODEL,
-            adapter=None,
-            candidates=(),
-            declined=None,
-            invoked=False,
             served=Served.MEMORY,
-            latency_ms=0.0,
+            candidates=(found.candidate(text),),
+            support=support,
         )
 
 
@@ -215,6 +205,10 @@ def _tell(loop: asyncio.AbstractEventLoop, reporter: Reporter, message: str) -> 
     """Show the memory's message; called on its thread."""
     with suppress(RuntimeError):  # The loop has ended: nobody is there to be told.
         loop.call_soon_threadsafe(reporter.warn, message, message)
+
+
+def _support(found: Sequence[Recalled], text: str) -> int:
+    return sum(each.support for each in found if is_right(each.text, text))
 
 
 def _place(scene: Scene) -> MemoryPlace:

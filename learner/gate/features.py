@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from learner.languages import opens_block, syntax_of
+from learner.memory.recall import STOPPED_BY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ NAMES = (
     "after a space", "line opens a block", "in a comment", "characters before",
     "brackets close after", "code after",
     "python", "javascript", "compiled", "shell", "prose",
-    "memory support",
+    "memory support", "from memory",
     "previous outcome", "recent acceptance", "time since",
 )  # fmt: skip
 """Of the features, in their order."""
@@ -107,7 +108,7 @@ def features_of(
         text: what would be offered.
         logprobs: of its tokens, natural; what is no number is left out. With none at all, the features
             that come from them take their mean, 0.
-        stopped_by: as :attr:`models.engine.Candidate.stopped_by`.
+        stopped_by: as :attr:`models.engine.Candidate.stopped_by`, or that of what memory offers.
         support: how many episodes of memory speak for the text.
         recent: outcomes before.
     """
@@ -137,6 +138,7 @@ def features_of(
             *_behind(site.after),
             *(site.language in group for group in _GROUPS),
             min(math.log1p(support), 5.0) if support > 0 else 0.0,
+            stopped_by == STOPPED_BY,
             *_outcomes(recent),
         ),
         dtype=np.float64,

@@ -23,7 +23,7 @@ WORTH = 150.0
 """Own outcomes that the prior counts as: it gives way within some days."""
 SPREADS = (0.1, 0.2, 0.4, 0.8)
 """Standard deviations of a weight that are tried; what predicts unseen projects best is taken."""
-UNSEEN = frozenset({"memory support", "previous outcome", "recent acceptance", "time since"})
+UNSEEN = frozenset({"memory support", "from memory", "previous outcome", "recent acceptance", "time since"})
 """Features that the rows have nothing of: left to the developer's own outcomes."""
 FREE = 3.0
 """Standard deviation of the bias."""

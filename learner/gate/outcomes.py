@@ -53,6 +53,8 @@ class Judged:
     text: str
     logprobs: tuple[float, ...]
     stopped_by: str
+    support: int
+    """On how many occasions memory knew the text."""
     label: Label
     accepted: bool | None
     """Or would have been, if it was hidden; None where nobody knows."""
@@ -72,12 +74,14 @@ def accepted_of(label: Label, text: str, looks: Iterable[tuple[str, str]]) -> bo
 def read_judged(connection: sqlite3.Connection, newest: int = NEWEST) -> list[Judged]:
     """Return the newest offers with an outcome, oldest first.
 
-    What memory offered is left out: it has a bar of its own, and what spoke for it is not recorded.
+    What memory offered before it was judged is left out: what spoke for it was not recorded then.
     """
     rows = connection.execute(
-        "SELECT offers.id, offer_id, session_id, offered_at, language, line_before, line_after, text, label"
-        " FROM verdicts JOIN offers ON offers.id = verdicts.offer JOIN files ON files.id = offers.file"
-        f" WHERE NOT invoked AND served <> ? AND text <> '' AND label IN ({', '.join('?' * len(WEIGHTS))})"
+        "SELECT offers.id, offer_id, session_id, offered_at, language, line_before, line_after, text,"
+        " support, label FROM verdicts JOIN offers ON offers.id = verdicts.offer"
+        " JOIN files ON files.id = offers.file"
+        " WHERE NOT invoked AND text <> '' AND (served <> ? OR support > 0)"
+        f" AND label IN ({', '.join('?' * len(WEIGHTS))})"
         " ORDER BY offered_at DESC, offers.id DESC LIMIT ?",
         (str(Served.MEMORY), *map(str, WEIGHTS), newest),
     ).fetchall()
@@ -86,7 +90,7 @@ def read_judged(connection: sqlite3.Connection, newest: int = NEWEST) -> list[Ju
 
 def _judged(
     connection: sqlite3.Connection, row: int, offer_id: str, session_id: str, at: float, language: str,
-    before: str, after: str, text: str, label: str,
+    before: str, after: str, text: str, support: int, label: str,
 ) -> Judged:  # fmt: skip
     candidates = connection.execute(
         "SELECT text, logprobs, stopped_by FROM candidates WHERE offer = ? ORDER BY number", (row,)
@@ -102,8 +106,8 @@ def _judged(
         ).fetchall()
     known = Label(label)
     return Judged(
-        offer_id, session_id, at, Spot(language, before, after), text, logprobs, stopped_by, known,
-        accepted_of(known, text, looks),
+        offer_id, session_id, at, Spot(language, before, after), text, logprobs, stopped_by,
+        support, known, accepted_of(known, text, looks),
     )  # fmt: skip
 
 
@@ -134,7 +138,7 @@ def train(gate: Gate, judged: Iterable[Judged]) -> Iterator[Told]:
     for each in judged:
         history = histories.setdefault(each.session_id, History())
         recent = history.recently(each.at)
-        features = features_of(each.spot, each.text, each.logprobs, each.stopped_by, recent=recent)
+        features = features_of(each.spot, each.text, each.logprobs, each.stopped_by, each.support, recent)
         told = Told(each, features, gate.p_accept(features))
         if each.accepted is not None and math.isfinite(each.at):
             gate.learn(features, each.accepted, WEIGHTS[each.label], p=told.p)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from learner.memory.likeness import COLUMNS, Pattern, continuation, features, strength
+from models.engine import Candidate
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,6 +28,8 @@ TERMS = 8
 """Words of one search."""
 POSTINGS = 500
 """Full-text entries read in one search: the rarest words come first, and what is everywhere tells nothing."""
+STOPPED_BY = "memory"
+"""In place of what stopped the engine, for a text that no model wrote."""
 LAST = "\U0010ffff"
 STEADY = 1_000
 """Patterns from which a word's count is kept: one more or less changes nothing then. A word that nobody had
@@ -57,6 +60,13 @@ class Recalled:
     def wrong(self) -> str:
         """What was offered instead of it last; may be empty."""
         return self.pattern.wrong
+
+    def candidate(self, text: str) -> Candidate:
+        """Return ``text``, which is of this memory, as the gate and the ledger take it.
+
+        The learned rule's probability stands where the model's would: that of one token.
+        """
+        return Candidate(text, (math.log(self.score),), STOPPED_BY)
 
     @property
     def context(self) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from learner.replay.asking import Asker
     from learner.replay.situation import Situation
     from learner.replay.workplace import Workplace
-    from models.prompt import Chunk
+    from models.prompt import Chunk, Prompt
 
 PATIENCE_S = 30.0
 AROUND = 120
@@ -88,14 +88,13 @@ class MindfulArm:
         place = self._place(situation)
         recalled = self._memory.recall(place)
         prompt = self._asker.prompt(situation, self._chunks(situation, recalled))
-        if (rival := self._rival(situation, place, recalled)) is not None:
-            # What the model does not judge is not hidden, as in the server.
-            return Prediction(prompt, rival, served=Served.MEMORY)
-        prediction = await self._asker.ask(situation, prompt, self.adapter)
-        if not prediction.text:
-            return prediction
-        if self._memory.refuses(place, prediction.text):
-            return replace(prediction, shown=False)
+        prediction = self._rival(situation, place, prompt, recalled)
+        if prediction is None:
+            prediction = await self._asker.ask(situation, prompt, self.adapter)
+            if not prediction.text:
+                return prediction
+            if self._memory.refuses(place, prediction.text):
+                return replace(prediction, shown=False)
         support = sum(found.support for found in recalled if is_right(found.text, prediction.text))
         prediction = replace(prediction, support=support)
         p = self._gate.p_accept(self._features(situation, prediction))
@@ -142,12 +141,15 @@ class MindfulArm:
             why = self._troubles[0] if self._troubles else f"nothing was learned within {PATIENCE_S:.0f} s"
             raise EngineError(f"the arm {self.name} cannot remember: {why}")
 
-    def _rival(self, situation: Situation, place: MemoryPlace, recalled: Sequence[Recalled]) -> str | None:
+    def _rival(
+        self, situation: Situation, place: MemoryPlace, prompt: Prompt, recalled: Sequence[Recalled]
+    ) -> Prediction | None:
         """Return what the learned rule offers instead of asking the model."""
         for found in recalled:
             text = trim(found.text, situation.place) if self._memory.believes(found) else Declined.EMPTY
             if not isinstance(text, Declined) and not self._memory.refuses(place, text):
-                return text
+                said = found.candidate(text)
+                return Prediction(prompt, text, said.logprobs, said.stopped_by, Served.MEMORY)
         return None
 
     def _chunks(self, situation: Situation, recalled: Sequence[Recalled]) -> tuple[Chunk, ...]:

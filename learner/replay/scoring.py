@@ -74,4 +74,5 @@ def offer_of(question: Question, prediction: Prediction, root: Path, session: st
         invoked=False,
         served=prediction.served,
         latency_ms=0.0,
+        support=prediction.support,
     )

@@ -109,7 +109,7 @@ def test_every_prompt_comes_back_exactly(prefix: str, suffix: str, chunk: str) -
     prompt = Prompt(prefix, suffix, "a.py", "r", (Chunk("b.py", chunk),))
     context, before, after = ContextStore(connection, PrivacyFilter(())).put(prompt)
     connection.execute(
-        "INSERT INTO offers VALUES (1, 'o', 's', 0, 1, 1, 0, 0, '', 0, ?, ?, ?, NULL, 0, 'model', 0)",
+        "INSERT INTO offers VALUES (1, 'o', 's', 0, 1, 1, 0, 0, '', 0, ?, ?, ?, NULL, 0, 'model', 0, 0)",
         (context, before, after),
     )
     assert read_prompt(connection, 1) == prompt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 from fake_engine import FakeEngine
@@ -82,7 +83,7 @@ async def test_the_gate_is_told_how_often_memory_knows_an_offer(
     await correct_once(client)
     told: list[int] = []
     session = client.server.session
-    monkeypatch.setattr(session._gatekeeper, "hides", lambda *arguments: told.append(arguments[3]))
+    monkeypatch.setattr(session._gatekeeper, "hides", lambda offer, *_: told.append(offer.support))
     monkeypatch.setattr(session._memory, "rival", lambda *arguments: None)
     client.open(USERS, B)
     engine.says = lambda request: [RIGHT]
@@ -91,6 +92,32 @@ async def test_the_gate_is_told_how_often_memory_knows_an_offer(
     engine.says = lambda request: [WRONG]
     await client.texts(2, END, uri=B)
     assert told == [1, 0]
+    assert [fact.support for fact in offers(client)[-2:]] == [1, 0]
+
+
+async def test_the_gate_judges_what_memory_offers_by_the_rules_own_probability(
+    client: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+):
+    engine.says = lambda request: [WRONG]
+    await client.initialize()
+    await correct_once(client)
+    judged: list[Offered] = []
+
+    def hides(offer: Offered, *_: object) -> bool:
+        judged.append(offer)
+        return True
+
+    monkeypatch.setattr(client.server.session._gatekeeper, "hides", hides)
+    client.open(USERS, B)
+    assert await client.texts(2, END, uri=B) == []
+    assert await client.declined() == "hidden"
+    (offer,) = judged
+    (candidate,) = offer.candidates
+    assert (offer.served, offer.support, candidate.text, candidate.stopped_by) == (
+        Served.MEMORY, 1, RIGHT, "memory"
+    )  # fmt: skip
+    assert 0.5 <= math.exp(candidate.logprobs[0]) < 1
+    assert offers(client)[-1].declined == "hidden"
 
 
 async def test_by_hand_the_model_is_asked(client: Client, engine: FakeEngine):

@@ -11,7 +11,7 @@ import pytest
 from fact_builders import NOON, event, offered, session, settlement
 
 from learner.facts import EventKind, Fact, Horizon, KnownBy, Served
-from learner.gate.features import Spot, features_of
+from learner.gate.features import NAMES, Spot, features_of
 from learner.gate.gate import Gate
 from learner.gate.outcomes import Judged, accepted_of, read_judged, train
 from learner.gate.report import GateReport, gate_report
@@ -30,6 +30,10 @@ S10, MIN10, CLOSE = Horizon.S10, Horizon.MIN10, Horizon.CLOSE
 UNLIKELY = (Candidate("add(1, 2)", (-3.0, -2.5, math.nan), "newline"),)
 
 
+KNOWN = (Candidate("add(1, 2)", (-0.5,), "memory"),)
+"""As memory offers it."""
+
+
 def hidden(offer_id: str, *written: tuple[Horizon, str], at: float = NOON) -> list[Fact]:
     offer = offered(offer_id, declined="hidden", candidates=UNLIKELY, offered_at=at)
     return [offer, *(settlement(text, horizon, offer_id=offer_id) for horizon, text in written)]
@@ -45,6 +49,8 @@ def recorded(ledger: Ledger, ledger_path: Path) -> Path:
     facts += [offered("u", offered_at=NOON + 40), event(EventKind.UNSEEN, offer_id="u")]
     facts += [offered("q", invoked=True), event(EventKind.REJECTED, KnownBy.EXPLICIT, "q")]
     facts += [offered("m", served=Served.MEMORY), event(EventKind.ACCEPTED, offer_id="m")]
+    facts += [offered("n", served=Served.MEMORY, candidates=KNOWN, support=3, offered_at=NOON + 35)]
+    facts += [event(EventKind.REJECTED, KnownBy.EXPLICIT, "n")]
     facts += hidden("h1", (S10, "add("), (CLOSE, "add(1, 2)\n"), at=NOON + 50)
     facts += hidden("h2", (S10, "sub(3)"), (CLOSE, "sub(3)"), at=NOON + 60)
     facts += hidden("h3", (S10, ""), at=NOON + 70)
@@ -67,12 +73,22 @@ def report_of(path: Path) -> GateReport:
 def test_the_ledger_tells_each_outcome(recorded: Path):
     judged = judged_in(recorded)
     assert {each.offer_id: each.accepted for each in judged} == {
-        "a": True, "t": True, "r": False, "i": False, "h1": True, "h2": False, "h3": None,
+        "a": True, "t": True, "r": False, "i": False, "n": False, "h1": True, "h2": False, "h3": None,
     }  # fmt: skip
-    assert [each.offer_id for each in judged] == ["a", "t", "r", "i", "h1", "h2", "h3"]
+    assert [each.offer_id for each in judged] == ["a", "t", "r", "i", "n", "h1", "h2", "h3"]
     assert judged[0].spot == Spot("python", "result = ", "")
     assert judged[0].logprobs == (-0.1, -0.25)
     assert all(math.isfinite(p) for each in judged for p in each.logprobs)
+    assert [(each.stopped_by, each.support) for each in judged if each.offer_id in "an"] == [
+        ("newline", 0), ("memory", 3),
+    ]  # fmt: skip
+
+
+def test_what_memory_offered_is_learned_with_what_spoke_for_it(recorded: Path, prior: Prior):
+    told = {each.judged.offer_id: each for each in train(Gate(prior), judged_in(recorded))}
+    names = ("memory support", "from memory")
+    assert [told["n"].features[NAMES.index(name)] for name in names] == [math.log1p(3), 1.0]
+    assert [told["a"].features[NAMES.index(name)] for name in names] == [0.0, 0.0]
 
 
 def test_each_is_judged_before_it_is_learned(recorded: Path, prior: Prior):
@@ -80,7 +96,7 @@ def test_each_is_judged_before_it_is_learned(recorded: Path, prior: Prior):
     judged = judged_in(recorded)
     told = list(train(gate, judged))
     assert told[0].p == Gate(prior).p_accept(told[0].features)
-    assert gate.outcomes == 6, "nobody knows of h3"
+    assert gate.outcomes == 7, "nobody knows of h3"
     again = list(train(Gate(prior), judged))
     assert [each.p for each in again] == [each.p for each in told]
 
@@ -92,11 +108,11 @@ def test_only_the_newest_are_learned(recorded: Path):
 
 def test_the_report_counts_what_was_hidden_and_what_it_cost(recorded: Path):
     report = report_of(recorded)
-    assert (report.outcomes, report.hidden, report.would_be_accepts, report.accepts) == (6, 3, 1, 2)
+    assert (report.outcomes, report.hidden, report.would_be_accepts, report.accepts) == (7, 3, 1, 2)
     assert report.lost == pytest.approx(1 / 3)
     assert report.lost_at_most > 0.33
-    assert report.calibration and report.calibration.outcomes == 6
-    assert sum(each.count for each in report.calibration.bins) == 6
+    assert report.calibration and report.calibration.outcomes == 7
+    assert sum(each.count for each in report.calibration.bins) == 7
     assert "3 hidden, of which 1 would have been accepted" in report.lines()[0]
 
 
@@ -115,7 +131,7 @@ def test_a_ledger_of_an_older_definition_is_derived_anew(recorded: Path):
         older.execute("DROP VIEW daily")
         older.execute("DROP TABLE verdicts")
         older.execute("PRAGMA user_version = 1")
-    assert ServingGate.open(recorded).status(0.25)["outcomes"] == 6
+    assert ServingGate.open(recorded).status(0.25)["outcomes"] == 7
 
 
 def test_a_damaged_ledger_leaves_the_prior(tmp_path: Path, caplog: pytest.LogCaptureFixture):
