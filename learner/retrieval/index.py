@@ -36,7 +36,7 @@ ROWS = 20
 """Lines of a piece."""
 MOST_BYTES = 1_000_000
 MOST_FILES = 20_000
-TERMS = 12
+TERMS = 16
 """Words that a search looks for; of those asked for, the rarest, which tell most and cost least."""
 MOST_ROWS = 20_000
 """Lines of a file that are indexed."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from learner.retrieval.index import Hit, Index
     from learner.window import Budget
 
-NEAR = 10
-"""Lines before the cursor that a search goes by."""
+ABOVE, BELOW = 4, 4
+"""Lines around the cursor that a search goes by (docs/context.md has the measurements)."""
 TERMS = 40
 """Words of a search."""
 HITS = 24
@@ -62,8 +62,9 @@ class Question:
 
     @property
     def near(self) -> str:
-        """The lines that the cursor is in the midst of writing."""
-        return "".join(line[:400] for line in self.lines[max(0, self.line - NEAR) : self.line + 1])
+        """The lines that the cursor is in the midst of."""
+        around = self.lines[max(0, self.line - ABOVE) : self.line + 1 + BELOW]
+        return "".join(line[:400] for line in around)
 
 
 class Finder:
