@@ -115,10 +115,13 @@ class Asker:
         )
 
     async def score(self, prompt: Prompt, truth: Truth, adapter: Path | None) -> Scored:
-        """Return how likely the truth is after ``prompt``.
+        """Return how likely the truth is after ``prompt``, its end left out.
+
+        Most completions are ended by a line break that the stop cuts off, not by the model's end token: that
+        token is unlikely where the answer is exactly right, and what it costs tells of a format.
 
         Raises:
             EngineError: the engine failed, or the adapter cannot be used.
         """
         await self._engine.use_adapter(adapter)
-        return await self._engine.score(prompt, truth.target, ends=truth.ends)
+        return await self._engine.score(prompt, truth.target, ends=False)

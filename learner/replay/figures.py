@@ -154,12 +154,16 @@ def _slope(rows: Sequence[tuple[int, Row]]) -> list[dict[str, Any]]:
     for (project, phase, arm), by_time in asked.items():
         for at in times[project, phase]:
             here = by_time.get(at) or by_time[max((t for t in by_time if t <= at), default=min(by_time))]
+            figures = {name: interval(here, name) for name in ("net_saved_per_1000", "exact_match")}
             found.append(
                 {
                     "arm": arm,
                     "interactions": at,
-                    "net_saved_per_1000": interval(here, "net_saved_per_1000")["mean"],
-                    "exact_match": interval(here, "exact_match")["mean"],
+                    **{name: figure["mean"] for name, figure in figures.items()},
+                    "intervals": {
+                        name: {end: figure[end] for end in ("low", "high")}
+                        for name, figure in figures.items()
+                    },
                     "project": project,
                     "returned": phase is Phase.RETURN,
                 }

@@ -52,7 +52,7 @@ class Row:
     similarity: float
     """1 less the edit distance by the longer length; 0 for no prediction."""
     log_loss: float
-    """The sum over the target's tokens, in nats."""
+    """The sum over the target's tokens, in nats; its end is none of them."""
     tokens: int
     prediction: Prediction | None = None
     """In the stream, what is needed to learn it again after a kill."""

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from learner.replay.record import Row
     from learner.replay.stream import School
 
-VERSION = 1
+VERSION = 2
 """Of what a record's rows mean; rows of another version are not gone on with."""
 
 

@@ -60,7 +60,7 @@ def _slope(result: Mapping[str, Any]) -> RenderableType:
     for row in result["slope"]:
         project = row["project"] + (" again" if row["returned"] else "")
         net, exact = (
-            told({"mean": row[name]}, COLUMNS[name][1], COLUMNS[name][2])
+            told({"mean": row[name], **row["intervals"][name]}, COLUMNS[name][1], COLUMNS[name][2])
             for name in ("net_saved_per_1000", "exact_match")
         )
         table.add_row(project, row["arm"], str(row["interactions"]), net, exact)

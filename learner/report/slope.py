@@ -128,10 +128,16 @@ def _snapshot(row: Mapping[str, Any]) -> Snapshot:
         str(row.get("project", "")),
         str(row["arm"]),
         int(row["interactions"]),
-        estimate_of(row.get(SAVED)),
-        estimate_of(row.get(EXACT)),
+        _snapshot_estimate(row, SAVED),
+        _snapshot_estimate(row, EXACT),
         bool(row.get("returned", False)),
     )
+
+
+def _snapshot_estimate(row: Mapping[str, Any], name: str) -> Estimate | None:
+    """Return the figure with its interval; replays of earlier versions had none."""
+    interval = row.get("intervals", {}).get(name, {})
+    return estimate_of({**interval, "mean": row.get(name)})
 
 
 def _rank(arm: str) -> tuple[int, str]:

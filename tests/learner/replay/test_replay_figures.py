@@ -87,6 +87,14 @@ def test_arms_are_judged_after_the_whole_stream_and_the_slope_keeps_each_time() 
     }
 
 
+def test_the_slope_has_an_interval_over_files_at_each_point() -> None:
+    (point,) = results({0: rows("frozen", [1, 9] * 10)})["slope"]
+    arm = results({0: rows("frozen", [1, 9] * 10)})["arms"]["frozen"]
+    for name in ("net_saved_per_1000", "exact_match"):
+        assert {"mean": point[name], **point["intervals"][name]} == arm[name]
+    assert point["intervals"]["net_saved_per_1000"]["low"] < point["net_saved_per_1000"]
+
+
 def test_duplicates_and_novel_lines_are_told_apart() -> None:
     arm = results({0: rows("frozen", [10, -1] * 10)})["arms"]["frozen"]
 

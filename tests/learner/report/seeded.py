@@ -188,7 +188,7 @@ ARMS = {
 def replay_result() -> dict[str, Any]:
     """A result of the shape that `nightschool replay --json` has; the figures are made up."""
     slope = [
-        {"project": "letters", "returned": False, "arm": arm, "interactions": count} | _figures(arm, step)
+        {"project": "letters", "returned": False, "arm": arm, "interactions": count} | _point(arm, step)
         for arm in ARMS
         for step, count in enumerate(COUNTS)
     ]
@@ -209,6 +209,13 @@ def replay_result() -> dict[str, Any]:
         "projects": ["letters"],
         "seeds": [0, 1, 2],
     }
+
+
+def _point(arm: str, step: int) -> dict[str, Any]:
+    """As the slope has its figures: the means, and their intervals apart."""
+    figures = _figures(arm, step)
+    intervals = {name: {"low": each["low"], "high": each["high"]} for name, each in figures.items()}
+    return {name: each["mean"] for name, each in figures.items()} | {"intervals": intervals}
 
 
 def _figures(arm: str, step: int) -> dict[str, Any]:
