@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from learner.retrieval.definitions import extent, imports, leads_to, used
@@ -90,8 +91,10 @@ class Finder:
 
     def _candidates(self, question: Question) -> Iterator[Piece]:
         yield from self._defined(question)
-        yield from (piece for piece in question.ring if self._privacy.allows(piece.path))
-        yield from self._similar(question)
+        recent = (piece for piece in question.ring if self._privacy.allows(piece.path))
+        # In turn: whoever has been in two files would else be shown those two places and nothing similar.
+        for pair in zip_longest(self._similar(question), recent):
+            yield from filter(None, pair)
 
     def _defined(self, question: Question) -> Iterator[Piece]:
         """Yield the definitions of imported names that the lines near the cursor use."""

@@ -212,6 +212,16 @@ async def test_recent_places_are_shown_without_any_index(tmp_path: Path, house: 
     assert chunk.path == "b.py" and "value_50 = 50\n" in chunk.text
 
 
+async def test_many_recent_places_leave_room_for_what_is_similar(house: House) -> None:
+    for name in ("b.py", "c.py", "d.py"):
+        house.context.note_visit(house.open(name, f"{name[0] * 9} = 1\n"), Point(0, 0))
+    house.write("mail.py", "def send_invoice(customer):\n    post(invoice)\n")
+    document = house.open("main.py", "invoice = customer.invoice\n")
+    await house.indexed()
+    await house.context.refresh(document, Point(0, 4))
+    assert house.shown(document, Point(0, 4))[-2:] == ["d.py", "mail.py"]
+
+
 async def test_ignored_files_are_shown_by_no_way_and_secrets_are_replaced(house: House) -> None:
     house.write(".gitignore", "private.py\n")
     hidden = house.open("private.py", "def send_invoice(customer):\n    hidden = 1\n")
