@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from models.adapters import free_adapter, load_adapter
 from models.decode import Decoder
+from models.draft import Drafter
+from models.draft_length import BatchTimer
 from models.engine import Completion, EngineError, Purpose, Timings
 from models.prompt import LONGEST_HEALED, encode, encode_target, healed
 from models.warm import Warm
@@ -38,6 +40,9 @@ class Completer:
         self._model, self._digest = model, digest
         self._warm = Warm(context)
         self._decoder = Decoder(context, model.vocabulary, self._warm)
+        self.timer = BatchTimer(self._decoder.rehearse)
+        """Run it when nobody waits: as long as it has not measured, nothing is drafted."""
+        self._drafter = Drafter(model.vocabulary, self.timer)
         self.adapter: tuple[Path, Any] | None = None
         self._rate = _FIRST_RATE
         self.notice = ""
@@ -77,7 +82,7 @@ class Completer:
         prompt, is_near = self._choose(request)
         place = self._warm.open(prompt, fresh=is_warming)
         first_at = received_at
-        candidates = []
+        candidates, draft = [], None
         try:
             if is_warming:
                 self._evaluate(place)
@@ -86,7 +91,8 @@ class Completer:
                 first = self._decoder.best(self.context.logits(), request.candidates, prompt.heal)
                 first_at = time.perf_counter()
                 self._note_rate(place.evaluated, first_at - received_at)
-                candidates = self._decoder.candidates(place, request, first)
+                draft = self._drafter.draft(prompt, request)
+                candidates = self._decoder.candidates(place, request, first, draft)
         finally:
             self._warm.close(place)
             if self.adapter:
@@ -98,6 +104,8 @@ class Completer:
             evaluated_tokens=place.evaluated,
             carried_tokens=place.carried,
             generated_tokens=sum(len(candidate.logprobs) for candidate in candidates),
+            drafted_tokens=draft.evaluated if draft else 0,
+            accepted_tokens=draft.accepted if draft else 0,
             waited_ms=1000 * (began_at - received_at),
         )
         adapter = str(self.adapter[0]) if self.adapter else None

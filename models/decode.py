@@ -11,10 +11,14 @@ import numpy as np
 from models.engine import Candidate, Scored, Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
+    from models.draft import Draft
     from models.engine import Request
-    from models.llama import Context, Vocabulary
+    from models.llama import Context
+    from models.vocabulary import Vocabulary
     from models.warm import Place, Warm
 
 
@@ -51,36 +55,40 @@ class Stopper:
         """Take the next token's bytes; return True once the completion has ended."""
         self.text += self._decode(piece[self._known :])
         self._known = max(0, self._known - len(piece))
-        if "\n" in self.text:
-            self._look()
+        if found := self._end(self.text):
+            end, self.reason = found
+            self.text = self.text[:end].rstrip("\n") if self.reason == "dedent" else self.text[:end]
         return bool(self.reason)
 
-    def _look(self) -> None:
-        """Find the end in the text so far."""
+    def until_end(self, pieces: Iterable[bytes]) -> int:
+        """Return how many of ``pieces`` could follow, with the one that would end the completion."""
+        text, count = self.text, 0
+        for piece in pieces:
+            text += piece.decode("utf-8", "replace")
+            count += 1
+            if self._end(text):
+                break
+        return count
+
+    def _end(self, text: str) -> tuple[int, str] | None:
+        """Return where in ``text`` the completion ends, and why; None where it goes on."""
         start = 0
-        while (end := self.text.find("\n", start)) >= 0:
-            if start and self.text[start:end].rstrip() == self._resumes:
-                return self._cut(start - 1, "suffix")
-            if self._stop is Stop.LINE and self.text[:end].strip():
-                return self._cut(end, "newline")
-            if self._stop is Stop.BLOCK and start and self._leaves_block(start, end):
-                return self._cut(start - 1, "dedent")
+        while (end := text.find("\n", start)) >= 0:
+            if start and text[start:end].rstrip() == self._resumes:
+                return start - 1, "suffix"
+            if self._stop is Stop.LINE and text[:end].strip():
+                return end, "newline"
+            if self._stop is Stop.BLOCK and start and self._leaves_block(text[start:end]):
+                return start - 1, "dedent"
             start = end + 1
-        if self._stop is Stop.BLOCK and start and self._leaves_block(start, len(self.text)):
-            self._cut(start - 1, "dedent")
+        if self._stop is Stop.BLOCK and start and self._leaves_block(text[start:]):
+            return start - 1, "dedent"
         return None
 
-    def _leaves_block(self, start: int, end: int) -> bool:
-        line = self.text[start:end]
+    def _leaves_block(self, line: str) -> bool:
         code = line.lstrip()
         indent = line[: len(line) - len(code)].expandtabs(TAB)
         return bool(code) and len(indent) <= self._indent
-
-    def _cut(self, end: int, reason: str) -> None:
-        self.text = self.text[:end]
-        if reason == "dedent":
-            self.text = self.text.rstrip("\n")
-        self.reason = reason
 
 
 class Decoder:
@@ -122,14 +130,25 @@ class Decoder:
         total = float(highest) + math.log(float(np.exp(logits[tokens] - highest).sum()))
         return [Choice(token, float(logits[token]) - total) for token in tokens]
 
-    def candidates(self, place: Place, request: Request, first: list[Choice]) -> list[Candidate]:
-        """Continue each of ``first`` greedily; leave out repetitions and empty seconds."""
+    def candidates(
+        self, place: Place, request: Request, first: list[Choice], draft: Draft | None = None
+    ) -> list[Candidate]:
+        """Continue each of ``first`` greedily, the best with ``draft``; no repetitions, no empty seconds."""
         found: list[Candidate] = []
         for choice in first:
-            candidate = self._continue(place, request, choice)
+            candidate = self._continue(place, request, choice, None if found else draft)
             if not found or (candidate.text and all(candidate.text != other.text for other in found)):
                 found.append(candidate)
         return found
+
+    def rehearse(self, rows: int) -> None:
+        """Do what takes the time of a batch of ``rows`` drafted tokens, and keep nothing of it.
+
+        Raises:
+            AbortedError: the abort flag went up.
+        """
+        for logits in self._warm.rehearse(rows):
+            self.best(logits, 1)
 
     def score(self, place: Place, tokens: list[int]) -> Scored:
         """Judge ``tokens`` after the place's trigger, whose logits are there already."""
@@ -152,30 +171,47 @@ class Decoder:
         np.exp(np.subtract(logits, highest, out=self._scratch), out=self._scratch)
         return highest + math.log(float(self._scratch.sum()))
 
-    def _continue(self, place: Place, request: Request, choice: Choice) -> Candidate:
-        live = place.slot.live
-        position = place.position + len(place.pending) + 1
-        self._context.remove(live, position)
-        known = place.prompt.heal
-        stopper = Stopper(request, len(known))
+    def _continue(self, place: Place, request: Request, choice: Choice, draft: Draft | None) -> Candidate:
+        stopper = Stopper(request, len(place.prompt.heal))
         logprobs: list[float] = []
-        while True:
-            logprobs.append(choice.logprob)
-            if self._vocabulary.is_end(choice.token):
+        reason = "length"
+        for token, logprob in self._greedily(place, choice, stopper, draft):
+            logprobs.append(logprob)
+            if self._vocabulary.is_end(token):
                 reason = "end"
                 break
-            piece = self._vocabulary.piece(choice.token)
-            known = known[len(piece) :]
-            if stopper.feed(piece):
+            if stopper.feed(self._vocabulary.piece(token)):
                 reason = stopper.reason
                 break
             if len(logprobs) >= request.max_tokens:
-                reason = "length"
                 break
-            self._warm.decode(place.slot, [choice.token], position, logits=True)
-            position += 1
-            choice = self.best(self._context.logits(), 1, known)[0]
         return Candidate(stopper.text, tuple(logprobs), reason)
+
+    def _greedily(
+        self, place: Place, choice: Choice, stopper: Stopper, draft: Draft | None
+    ) -> Iterator[Choice]:
+        """Yield ``choice`` and, without end, what is likeliest after it; ``stopper`` is fed with each token.
+
+        Drafted tokens are evaluated along with the one that is due, and taken as long as each is what is
+        chosen in its place. The cells of the others are removed.
+        """
+        position = place.position + len(place.pending) + 1
+        self._context.remove(place.slot.live, position)
+        known = place.prompt.heal
+        while True:
+            yield choice
+            drafted = draft.after(choice.token, stopper.until_end) if draft else []
+            rows = self._warm.logits_after_each(place.slot, [choice.token, *drafted], position)
+            for logits, expected in zip(rows, [*drafted, None], strict=True):
+                known = known[len(self._vocabulary.piece(choice.token)) :]
+                position += 1
+                choice = self.best(logits, 1, known)[0]
+                if draft is None or choice.token != expected:
+                    break
+                draft.accept(choice.token)
+                yield choice
+            if drafted:
+                self._context.remove(place.slot.live, position)
 
 
 def _agree(piece: bytes, known: bytes) -> bool:

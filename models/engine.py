@@ -70,6 +70,8 @@ class Request:
     near: Prompt | None = None
     """A shorter prompt for the same cursor: taken while so much of ``prompt`` is still to be evaluated that
     the answer would be late."""
+    draft: str = ""
+    """What is expected to follow the cursor. It changes how fast the completion comes, never its text."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,10 @@ class Timings:
     evaluated_tokens: int = 0
     carried_tokens: int = 0
     generated_tokens: int = 0
+    drafted_tokens: int = 0
+    """Evaluated before the model had come to them, in the hope that it would write them."""
+    accepted_tokens: int = 0
+    """Those of them that it did write."""
     waited_ms: float = 0.0
     """Until the engine began with it; an older request had to be stopped first."""
 

@@ -1,6 +1,7 @@
-"""llama.cpp's low-level functions, typed: a model, its vocabulary, and a context with its KV cache.
+"""llama.cpp's low-level functions, typed: a model, and a context with its KV cache.
 
-The only module that imports ``llama_cpp``; it knows nothing of prompts, slots or messages.
+Only this module and :mod:`models.vocabulary` import ``llama_cpp``; it knows nothing of prompts, slots or
+messages.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from llama_cpp import llama_cpp as _bindings
 
 from models.engine import EngineError
 from models.mapped import let_go_of_pages
-from models.prompt import Sentinels
+from models.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -87,77 +88,6 @@ class Log:
         text = "; ".join(self._errors)
         self._errors.clear()
         return text
-
-
-class Vocabulary:
-    """Text to token ids and back."""
-
-    def __init__(self, model: Any) -> None:
-        self._vocab: Any = llama.llama_model_get_vocab(model)
-        self.size = llama.llama_vocab_n_tokens(self._vocab)
-        self._room = (llama.llama_token * 4096)()
-        begins = llama.llama_vocab_get_add_bos(self._vocab)
-        self.start: list[int] = [llama.llama_vocab_bos(self._vocab)] if begins else []
-        """What the model expects at the very beginning."""
-        self.sentinels = self._find_sentinels()
-        """The model's fill-in-the-middle tokens, or None where it has none."""
-        self.end = self._find_end()
-        """What the model itself puts after a completed middle."""
-
-    def tokenize(self, text: str) -> list[int]:
-        """Return the ids of ``text``; sentinels spelled inside it stay text."""
-        return self._tokenize(text, special=False)
-
-    def _tokenize(self, text: str, *, special: bool) -> list[int]:
-        # A lone surrogate has no UTF-8: the model sees a question mark.
-        raw = text.encode("utf-8", "replace")
-        if len(self._room) < len(raw) + 8:
-            self._room = (llama.llama_token * (2 * len(raw) + 8))()
-        count = llama.llama_tokenize(self._vocab, raw, len(raw), self._room, len(self._room), False, special)
-        return self._room[:count]
-
-    def piece(self, token: int) -> bytes:
-        """Return the bytes of ``token``; a control token has none."""
-        room = ctypes.create_string_buffer(64)
-        size = llama.llama_token_to_piece(self._vocab, token, room, len(room), 0, False)
-        if size < 0:
-            room = ctypes.create_string_buffer(-size)
-            size = llama.llama_token_to_piece(self._vocab, token, room, len(room), 0, False)
-        return room.raw[:size]
-
-    def _find_sentinels(self) -> Sentinels | None:
-        ids = (
-            llama.llama_vocab_fim_pre(self._vocab),
-            llama.llama_vocab_fim_suf(self._vocab),
-            llama.llama_vocab_fim_mid(self._vocab),
-        )
-        if min(ids) < 0:
-            return None
-        repository, separator = (
-            token if token >= 0 else None
-            for token in (llama.llama_vocab_fim_rep(self._vocab), llama.llama_vocab_fim_sep(self._vocab))
-        )
-        if separator is not None:
-            return Sentinels(*ids, repository, separator)
-        # llama.cpp does not look for StarCoder2's spelling of these two.
-        spelled = [self._tokenize(text, special=True) for text in ("<repo_name>", "<file_sep>")]
-        if all(len(tokens) == 1 for tokens in spelled):
-            return Sentinels(*ids, spelled[0][0], spelled[1][0], path_inside=True)
-        return Sentinels(*ids)
-
-    def _find_end(self) -> int:
-        # An instruct model's own end of text closes a chat's turn, which middles were never trained with.
-        spelled = self._tokenize("<|endoftext|>", special=True)
-        if len(spelled) == 1 and llama.llama_vocab_is_eog(self._vocab, spelled[0]):
-            return spelled[0]
-        turn = llama.llama_vocab_eot(self._vocab)
-        return turn if turn >= 0 else llama.llama_vocab_eos(self._vocab)
-
-    def is_end(self, token: int) -> bool:
-        """Whether ``token`` ends a completion: an end of generation, or any sentinel."""
-        if self.sentinels and token in self.sentinels.ids:
-            return True
-        return llama.llama_vocab_is_eog(self._vocab, token)
 
 
 def has_gpu() -> bool:
@@ -323,15 +253,17 @@ class Context:
     ) -> Iterator[NDArray[np.float32]]:
         """Evaluate at most ``shape.outputs`` tokens at once; yield the logits after each, (vocabulary,).
 
-        Each is a view that the next decode overwrites. The cells must not have been shifted since the
-        last decode.
+        Each is a view that the next decode overwrites.
 
         Raises:
             AbortedError, NoRoomError, EngineError: as :meth:`decode`, before anything is yielded.
         """
+        if self._is_shifted:
+            self._rotate(tokens, position, sequence, logits=False)
+            self.remove(sequence, position)
         self._decode_part(tokens, position, sequence, logits=False, each=True)
         for row in range(len(tokens)):
-            yield self._logits_of(row)
+            yield self.logits(row)
 
     def _decode_part(
         self, tokens: Sequence[int], position: int, sequence: int, logits: bool, *, each: bool = False
@@ -355,11 +287,8 @@ class Context:
         if code:
             raise EngineError(f"llama.cpp failed to decode {len(tokens)} tokens ({code}): {self._log.take()}")
 
-    def logits(self) -> NDArray[np.float32]:
-        """Return the last decoded row's logits, (vocabulary,); a view that the next decode overwrites."""
-        return self._logits_of(-1)
-
-    def _logits_of(self, row: int) -> NDArray[np.float32]:
+    def logits(self, row: int = -1) -> NDArray[np.float32]:
+        """Return a row's logits, (vocabulary,), of the last batch; a view that the next decode overwrites."""
         found = llama.llama_get_logits_ith(self._context, row)
         return np.ctypeslib.as_array(found, (self._vocabulary_size,))
 

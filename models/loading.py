@@ -16,20 +16,29 @@ from models.completer import Completer
 from models.engine import EngineError
 from models.gguf_file import read_header
 from models.llama import AbortFlag, Context, ContextShape, Log, Model, has_gpu
-from models.tuning import COLD_TOKENS, Search, Settings, Tuner, Tuning, default_settings, keystroke_ms
+from models.tuning import (
+    COLD_TOKENS,
+    Search,
+    Settings,
+    Tuner,
+    Tuning,
+    default_settings,
+    keystroke_ms,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from models.engine import EngineOptions
+    from models.tuning import Chore
 
 ALL_LAYERS = -1
 _SLOTS = 8
 _GET = "download it again with `nightschool model get`"
 
 
-def load(path: Path, options: EngineOptions, abort: AbortFlag, log: Log) -> tuple[Completer, Tuner | None]:
-    """Load the model at ``path``; where its best settings are not known yet, with what finds them.
+def load(path: Path, options: EngineOptions, abort: AbortFlag, log: Log) -> tuple[Completer, list[Chore]]:
+    """Load the model at ``path``, with what is to be measured: its batches, and its best settings if unknown.
 
     Raises:
         EngineError: it cannot be loaded.
@@ -51,12 +60,14 @@ def load(path: Path, options: EngineOptions, abort: AbortFlag, log: Log) -> tupl
             completer.use_adapter(options.adapter)
         except EngineError as error:
             completer.notice = "; ".join(filter(None, (notice, f"{error}; the base model serves alone")))
+    if tuning is None:
+        return completer, []
     # On a GPU, what is tuned here hardly matters, and a second copy of the weights may find no room.
-    if tuning is None or known or context.model.gpu_layers:
-        return completer, None
+    if known or context.model.gpu_layers:
+        return completer, [completer.timer]
     measure = partial(_measure, path, abort, log)
     search = Search(settings, measure, fixed_threads=options.threads is not None)
-    return completer, Tuner(tuning, search, digest.result)
+    return completer, [completer.timer, Tuner(tuning, search, digest.result)]
 
 
 def _begin(

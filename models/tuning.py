@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
@@ -101,6 +101,15 @@ class Search:
         self._measured[settings] = self._measure(settings)
         del self._changes[0]
         self.best = min(self._measured, key=self._measured.__getitem__)
+
+
+class Chore(Protocol):
+    """Something to measure while nobody waits, in steps; aborted, a step is made again."""
+
+    @property
+    def is_done(self) -> bool: ...
+
+    def step(self) -> None: ...
 
 
 class Tuner:

@@ -241,6 +241,15 @@ class Warm:
                 except NoRoomError:
                     self.make_room(slot)
 
+    def rehearse(self, rows: int) -> Iterator[NDArray[np.float32]]:
+        """Evaluate ``rows`` tokens, whichever they are, after the slot used last; keep none of them."""
+        slot = max(self._slots, key=lambda slot: slot.used)
+        position = self._context.end(slot.live)
+        try:
+            yield from self.logits_after_each(slot, range(rows), position)
+        finally:
+            self._context.remove(slot.live, position)
+
     def _cut(self, slot: Slot, length: int) -> None:
         self._context.remove(slot.live, length)
         slot.tokens = slot.tokens[:length]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 _IDLE_S = 20.0
-"""Seconds without a message before settings are measured; typing pauses are shorter."""
+"""Seconds without a message before anything is measured; typing pauses are shorter."""
 _NICENESS = 5
 _NOTHING = 0
 """The number of no request: what runs is work that any message may stop."""
@@ -146,22 +146,23 @@ def main() -> None:
     threading.Thread(target=listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     model = Path(begin["model"])
     try:
-        completer, tuner = load(model, messages.options_of(begin), abort, log)
+        completer, chores = load(model, messages.options_of(begin), abort, log)
     except EngineError as error:
         outbox.put(messages.status(EngineStatus(EngineState.FAILED, str(model), str(error))))
         return
     serving = str(completer.adapter[0]) if completer.adapter else None
     outbox.put(messages.status(EngineStatus(EngineState.READY, str(model), completer.notice, serving)))
     while True:
-        taken = inbox.take(None if tuner is None or tuner.is_done else _IDLE_S)
+        chore = next((chore for chore in chores if not chore.is_done), None)
+        taken = inbox.take(_IDLE_S if chore else None)
         if taken:
             outbox.put(answer(completer, *taken))
             if inbox.is_idle:
                 completer.tidy()
-        elif tuner:
+        elif chore:
             # Aborted, the measurement begins anew at the next pause.
             with contextlib.suppress(AbortedError):
-                tuner.step()
+                chore.step()
 
 
 if __name__ == "__main__":

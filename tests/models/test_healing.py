@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from models.llama import Model
-    from models.llama import Vocabulary as LlamaVocabulary
+    from models.vocabulary import Vocabulary as LlamaVocabulary
     from models.warm import Warm
 
 

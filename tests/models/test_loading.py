@@ -9,9 +9,11 @@ import psutil
 import pytest
 
 from models import loading
+from models.draft_length import BatchTimer
 from models.engine import EngineError, EngineOptions, Request
 from models.llama import AbortFlag, Log, Model
 from models.prompt import Prompt
+from models.tuning import Tuner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,24 +29,24 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_gpu_the_processor_computes_and_is_tuned(
     smollm: Path, llama_log: Log, tmp_path: Path
 ) -> None:
-    completer, tuner = loading.load(
+    completer, chores = loading.load(
         smollm, EngineOptions(cells=256, tuning=tmp_path / "t"), AbortFlag(), llama_log
     )
     assert (completer.context.model.gpu_layers, completer.notice) == (0, "")
     assert completer.context.shape.batch > completer.context.shape.ubatch
-    assert tuner is not None
+    assert [type(chore) for chore in chores] == [BatchTimer, Tuner]
 
 
 @pytest.mark.usefixtures("gpu")
 def test_a_gpu_takes_all_layers_in_parts_that_can_be_stopped(
     smollm: Path, llama_log: Log, tmp_path: Path
 ) -> None:
-    completer, tuner = loading.load(
+    completer, chores = loading.load(
         smollm, EngineOptions(cells=256, tuning=tmp_path / "t"), AbortFlag(), llama_log
     )
     assert completer.context.model.gpu_layers == loading.ALL_LAYERS
     assert completer.context.shape.batch == completer.context.shape.ubatch
-    assert tuner is None
+    assert [type(chore) for chore in chores] == [BatchTimer]
     assert completer.complete(REQUEST, 0.0).candidates[0].text
 
 

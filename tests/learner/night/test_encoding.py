@@ -17,7 +17,7 @@ from models.prompt import Chunk, Prompt, encode
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from models.llama import Vocabulary
+    from models.vocabulary import Vocabulary
 
 OPTIONS = TrainingOptions(prompt_tokens=64, target_tokens=8, replay=0.25)
 
