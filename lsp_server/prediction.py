@@ -36,6 +36,18 @@ class PromptSource(Protocol):
     def near(self, document: Document, point: Point) -> Prompt: ...
 
 
+class Recollection(Protocol):
+    """What predicting needs of :class:`lsp_server.remembering.Remembering`."""
+
+    def refuses(self, scene: Scene, text: str) -> bool:
+        """Return whether ``text`` was rejected or deleted at the scene before."""
+        ...
+
+    def draft(self, scene: Scene) -> str:
+        """Return what may follow; the engine is faster where it does."""
+        ...
+
+
 @dataclass(frozen=True)
 class Scene:
     """The text to complete: a document, or a copy of it with some text inserted in advance."""
@@ -132,15 +144,14 @@ class Predictor:
         recent: Recent,
         session_id: str,
         now: Callable[[], float],
-        refuses: Callable[[Scene, str], bool],
+        memory: Recollection,
     ) -> None:
-        """``refuses`` tells whether a text was rejected or deleted at a place before."""
         self._engine = engine
         self._context = context
         self._recent = recent
         self._session_id = session_id
         self._now = now
-        self._refuses = refuses
+        self._memory = memory
 
     async def predict(
         self, scene: Scene, settings: Settings, purpose: Purpose, candidates: int = 1
@@ -156,8 +167,9 @@ class Predictor:
         stop, indent = stop_for(scene.place) if settings.multi_line else (Stop.LINE, 0)
         prompt = self._context.prompt(scene.document, scene.point)
         near = self._context.near(scene.document, scene.point)
+        draft = self._memory.draft(scene)
         completion = await engine.complete(
-            Request(prompt, purpose, stop, indent, settings.max_tokens, candidates, near)
+            Request(prompt, purpose, stop, indent, settings.max_tokens, candidates, near, draft)
         )
         if completion is None:
             return Declined.SUPERSEDED
@@ -187,7 +199,9 @@ class Predictor:
         ]
         if not invoked:
             verdicts = [
-                Declined.REJECTED if not isinstance(text, Declined) and self._refuses(scene, text) else text
+                Declined.REJECTED
+                if not isinstance(text, Declined) and self._memory.refuses(scene, text)
+                else text
                 for text in verdicts
             ]
         texts = list(dict.fromkeys(text for text in verdicts if not isinstance(text, Declined)))

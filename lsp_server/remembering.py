@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from learner.privacy import PrivacyFilter
     from lsp_server.documents import Change, Document, Point
     from lsp_server.prediction import Scene
+    from lsp_server.recent import Key
     from lsp_server.reporter import Reporter
     from lsp_server.settings import Settings
     from models.prompt import Chunk, Prompt
@@ -73,6 +74,8 @@ class Remembering:
         self._edited: dict[str, tuple[int, float]] = {}
         """The line of each document that was edited last, and when."""
         self._saved = False
+        self._last: tuple[Key, Sequence[Recalled]] | None = None
+        """The scene that was asked about last, and what was recalled."""
 
     # -- told ----------------------------------------------------------------------------------------
 
@@ -154,6 +157,7 @@ class Remembering:
             return None
         place = _place(scene)
         recalled = self._memory.recall(place)
+        self._last = scene.key, recalled
         for found in recalled:
             if not self._memory.believes(found):
                 continue
@@ -161,6 +165,14 @@ class Remembering:
             if not isinstance(text, Declined) and not self._memory.refuses(place, text):
                 return Prediction((self._offer(scene, text, found, _support(recalled, text)),))
         return None
+
+    def draft(self, scene: Scene) -> str:
+        """Return the likeliest text that is remembered for the scene, trusted or not; else an empty one."""
+        if self._memory is None:
+            return ""
+        if self._last is None or self._last[0] != scene.key:
+            self._last = scene.key, self._memory.recall(_place(scene))
+        return next((found.text for found in self._last[1] if found.text), "")
 
     def support(self, scene: Scene, text: str) -> int:
         """Return on how many occasions the first line of ``text`` was written in like places."""

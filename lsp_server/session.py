@@ -118,7 +118,7 @@ class Session:
         )
         self._memory.switch(settings.memory, self._privacy)
         predictor = Predictor(
-            self._host.present, self._context, self._recent, session_id, outside.now, self._memory.refuses
+            self._host.present, self._context, self._recent, session_id, outside.now, self._memory
         )
         self._idle = Idle(self._permission, self._recent, predictor, self._context)
         self._completer = Completer(

@@ -75,6 +75,21 @@ async def test_what_is_typed_along_is_still_offered_from_memory(client: Client, 
     assert await client.texts(2, END + 1, uri=B) == [RIGHT[1:]]
 
 
+async def test_what_memory_knows_but_is_not_trusted_with_is_a_draft_for_the_engine(
+    client: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+):
+    engine.says = lambda request: [WRONG]
+    await client.initialize()
+    await correct_once(client)
+    assert engine.completed[-1].draft == ""
+    memory = client.server.session._memory._memory
+    assert memory is not None
+    monkeypatch.setattr(memory, "believes", lambda found: False)
+    client.open(USERS, B)
+    assert await client.texts(2, END, uri=B) == [WRONG]
+    assert engine.completed[-1].draft == RIGHT
+
+
 async def test_the_gate_is_told_how_often_memory_knows_an_offer(
     client: Client, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ):
