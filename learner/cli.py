@@ -198,16 +198,20 @@ def forget(
     home = Home.find()
     path = home.ledger
     aside = set_aside_files(path)
+    replayed = forgetting.replays(home)
+    if replayed and not path.exists():
+        # Nobody has worked here yet, but histories were gone through.
+        confirmed(0, 0, len(replayed), yes)
+        report(as_json, {"forgotten": 0, **discarded(home, choice)}, "forgot the records of replays")
+        return
     with opened(connect_to_write, path) as connection:
         offers = forgetting.chosen_offers(connection, choice)
         ids = forgetting.ids_of(connection, offers)
         memories = memory_of(home, lambda path: memory_forgetting.count(path, choice, ids))
-        if not offers and not memories and not (everything and aside):
+        if not offers and not memories and not replayed and not (everything and aside):
             report(as_json, {"forgotten": 0}, "nothing of that is stored")
             click.get_current_context().exit(NOTHING_TO_DO)
-        if not yes:
-            also = f" and {memories} memories" if memories else ""
-            click.confirm(f"Forget {len(offers)} offers{also} for good?", abort=True, err=True)
+        confirmed(len(offers), memories, len(replayed), yes)
         learned = Registry(home).learned_from(ids, choice.means_file)
         forgetting.forget(connection, offers)
         memories = memory_of(home, lambda path: memory_forgetting.forget(path, choice, ids))
@@ -217,13 +221,34 @@ def forget(
         forgetting.remove_set_aside(path)
     elif aside:
         click.echo(f"damaged ledgers are not searched: delete {', '.join(map(str, aside))} by hand", err=True)
-    found: dict[str, Any] = {"forgotten": len(offers)}
+    found: dict[str, Any] = {"forgotten": len(offers), **discarded(home, choice)}
     if memories:
         found["memories"] = memories
     if learned:
         found["adapters"] = [adapter.id for adapter in learned]
     also = f" and {memories} memories" if memories else ""
     report(as_json, found, f"forgot {len(offers)} offers{also}{still_known(learned)}")
+
+
+def confirmed(offers: int, memories: int, replayed: int, yes: bool) -> None:
+    """Ask, unless ``yes``; end the command where the answer is no."""
+    also = f" and {memories} memories" if memories else ""
+    records = f", and the records of {replayed} replays whole" if replayed else ""
+    if not yes:
+        click.confirm(f"Forget {offers} offers{also} for good{records}?", abort=True, err=True)
+
+
+def discarded(home: Home, choice: forgetting.Choice) -> dict[str, int]:
+    """Delete what replays have kept; return how many there were, for JSON."""
+    gone, under_way = forgetting.discard_replays(home)
+    if under_way:
+        click.echo(
+            f"{under_way} replays are under way and keep their records: end them, and run this again",
+            err=True,
+        )
+    if choice.everything:
+        home.replay_result.unlink(missing_ok=True)
+    return {"replays": gone} if gone else {}
 
 
 def memory_of(home: Home, action: Callable[[Path], int]) -> int:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from learner.facts import EventKind, Horizon
+from learner.facts import REPLAY_CLIENT, EventKind, Horizon
 from learner.labels import DEFINITION, HIDDEN, NOT_SHOWN, TAKEN, Label, verdict_sql
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-_VERSION = DEFINITION * 100 + 2
+_VERSION = DEFINITION * 100 + 3
 """Kept in the file's ``user_version``; the last two digits count changes to this module."""
 
 COUNTED = {
@@ -130,11 +130,19 @@ def withdraw(connection: sqlite3.Connection, offers: Iterable[int]) -> None:
     connection.execute(f"DELETE FROM verdicts WHERE offer IN {_TOUCHED}")
 
 
+_LIVED = (
+    "NOT EXISTS (SELECT 1 FROM offers JOIN sessions USING (session_id)"
+    f" WHERE offers.id = verdicts.offer AND client = '{REPLAY_CLIENT}')"
+)
 _TOUCHED = "(SELECT offer FROM temp.touched)"
 
 
 def _count(connection: sqlite3.Connection, sign: int, only: str) -> None:
-    """Add the verdicts that meet the condition to the running totals, or take them off (``sign`` -1)."""
+    """Add the verdicts that meet the condition to the running totals, or take them off (``sign`` -1).
+
+    What was replayed is in none of them.
+    """
+    only = f"{only} AND {_LIVED}"
     sums = ", ".join(f"{sign} * sum({value})" for value in COUNTED.values())
     added = ", ".join(f"{name} = {name} + excluded.{name}" for name in COUNTED)
     connection.execute(

@@ -30,9 +30,14 @@ class Served(StrEnum):
     """Known from a like place; no model was asked."""
 
 
+REPLAY_CLIENT = "replay"
+"""The client of sessions that were replayed from a history: the learners read them as any other, but what
+was offered there was shown to nobody, and is in no figure about the developer."""
+
+
 @dataclass(frozen=True)
 class Session:
-    """One run of the server."""
+    """One run of the server, or one replay of a history."""
 
     session_id: str
     started_at: float

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from learner.retention import delete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from models.home import Home
 
 ATTEMPTS = 20
 PAUSE_S = 0.5
@@ -115,6 +119,34 @@ def remove_set_aside(path: Path) -> int:
     for file in found:
         file.unlink(missing_ok=True)
     return len(found)
+
+
+def discard_replays(home: Home) -> tuple[int, int]:
+    """Delete the records of replays, which hold code of the projects that were replayed.
+
+    They go whole, whatever was to be forgotten: which of their lines come from where is not told by them, and
+    the same replay can be made again.
+
+    Returns:
+        How many are gone, and how many are under way and were left alone.
+    """
+    # Imported here: whoever never replayed has no use for it.
+    from filelock import FileLock, Timeout
+
+    gone = under_way = 0
+    for folder in replays(home):
+        try:
+            with FileLock(folder / "lock", timeout=0, mode=0o600):
+                shutil.rmtree(folder, ignore_errors=os.name == "nt")  # Windows keeps the lock's own file.
+            gone += 1
+        except Timeout:
+            under_way += 1
+    return gone, under_way
+
+
+def replays(home: Home) -> list[Path]:
+    """Return the folders of the records of replays."""
+    return sorted(path for path in home.replays.glob("*") if path.is_dir())
 
 
 def _sessions_of(connection: sqlite3.Connection, offers: list[int]) -> set[tuple[str]]:

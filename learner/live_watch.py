@@ -21,6 +21,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from learner.current import OFF, is_adapter_id
+from learner.facts import REPLAY_CLIENT
 from learner.labels import HIDDEN, NOT_SHOWN, TAKEN, Label
 from learner.ledger_file import connect_to_read
 from learner.registry import NothingToDoError
@@ -155,8 +156,9 @@ def _read(connection: sqlite3.Connection, only: str, values: tuple[object, ...])
     rows = connection.execute(
         "SELECT offered_at, files.uri, engines.adapter, label, taken_chars, kept_30s, saved_keystrokes,"
         " length(text) FROM offers JOIN engines ON engines.id = offers.engine"
-        " JOIN files ON files.id = offers.file LEFT JOIN verdicts ON verdicts.offer = offers.id"
-        f" WHERE engines.model = ? AND (label NOT IN ({not_shown})"
+        " JOIN files ON files.id = offers.file LEFT JOIN sessions ON sessions.session_id = offers.session_id"
+        " LEFT JOIN verdicts ON verdicts.offer = offers.id"
+        f" WHERE engines.model = ? AND client IS NOT '{REPLAY_CLIENT}' AND (label NOT IN ({not_shown})"
         f" OR label IS NULL AND declined <> '{HIDDEN}') AND {only} LIMIT {MOST_BEFORE}",
         values,
     )

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from learner.facts import Horizon, Served
+from learner.facts import REPLAY_CLIENT, Horizon, Served
 from learner.gate.features import History, Spot, features_of
 from learner.gate.shadow import would_accept
 from learner.labels import Label
@@ -58,6 +58,8 @@ class Judged:
     label: Label
     accepted: bool | None
     """Or would have been, if it was hidden; None where nobody knows."""
+    replayed: bool = False
+    """It was offered in no editor: the session went through a history."""
 
 
 def accepted_of(label: Label, text: str, looks: Iterable[tuple[str, str]]) -> bool | None:
@@ -77,8 +79,9 @@ def read_judged(connection: sqlite3.Connection, newest: int = NEWEST) -> list[Ju
     What memory offered before it was judged is left out: what spoke for it was not recorded then.
     """
     rows = connection.execute(
-        "SELECT offers.id, offer_id, session_id, offered_at, language, line_before, line_after, text,"
-        " support, label FROM verdicts JOIN offers ON offers.id = verdicts.offer"
+        "SELECT offers.id, offer_id, offers.session_id, offered_at, language, line_before, line_after, text,"
+        " support, label, client FROM verdicts JOIN offers ON offers.id = verdicts.offer"
+        " LEFT JOIN sessions ON sessions.session_id = offers.session_id"
         " JOIN files ON files.id = offers.file"
         " WHERE NOT invoked AND text <> '' AND (served <> ? OR support > 0)"
         f" AND label IN ({', '.join('?' * len(WEIGHTS))})"
@@ -91,6 +94,7 @@ def read_judged(connection: sqlite3.Connection, newest: int = NEWEST) -> list[Ju
 def _judged(
     connection: sqlite3.Connection, row: int, offer_id: str, session_id: str, at: float, language: str,
     before: str, after: str, text: str, support: int, label: str,
+    client: str | None,
 ) -> Judged:  # fmt: skip
     candidates = connection.execute(
         "SELECT text, logprobs, stopped_by FROM candidates WHERE offer = ? ORDER BY number", (row,)
@@ -107,7 +111,7 @@ def _judged(
     known = Label(label)
     return Judged(
         offer_id, session_id, at, Spot(language, before, after), text, logprobs, stopped_by,
-        support, known, accepted_of(known, text, looks),
+        support, known, accepted_of(known, text, looks), client == REPLAY_CLIENT,
     )  # fmt: skip
 
 

@@ -63,13 +63,14 @@ def gate_report(
 ) -> GateReport:
     """Return the report over the newest outcomes of a ledger.
 
-    Each is judged by a gate that knows the prior and the outcomes before it, and no others.
+    Each is judged by a gate that knows the prior and the outcomes before it, and no others. What was replayed
+    is learned from, and in no figure.
 
     Raises:
         PriorError: the prior that ships cannot be used.
     """
     gate = Gate(read_prior())
-    told = list(train(gate, read_judged(connection, newest)))
+    told = [each for each in train(gate, read_judged(connection, newest)) if not each.judged.replayed]
     known = [each for each in told if each.judged.accepted is not None]
     hidden = [each for each in told if each.judged.label is Label.HIDDEN]
     missed = sum(bool(each.judged.accepted) for each in hidden)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from learner.facts import Event, KnownBy, Session
+from learner.facts import REPLAY_CLIENT, Event, KnownBy, Session
 from learner.ledger import Ledger
 from learner.memory.store import Memory
 from learner.privacy import PrivacyFilter
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from learner.replay.session import Meter
     from models.home import Home
 
-CLIENT = "replay"
 PATIENCE_S = 30.0
 """For the disk, after each place."""
 
@@ -97,7 +96,7 @@ async def learn_history(learner: Learner, root: Path, meter: Meter) -> ColdStart
         stack.callback(place.close)
         lessons = _Lessons(learner.home, root, folder / f"{history.identity}.done", privacy)
         stack.callback(lessons.close)
-        session = f"{CLIENT}-{history.identity[:16]}-{learner.seed}"
+        session = f"{REPLAY_CLIENT}-{history.identity[:16]}-{learner.seed}"
         meter.say("ask", 0, len(questions))
         taken = 0
         for question in questions:
@@ -148,7 +147,7 @@ class _Lessons:
             replace(fact, known_by=KnownBy.INFERRED) if isinstance(fact, Event) else fact
             for fact in facts_of(offer.offer_id, offer.text, response, question.truth, offer.offered_at)
         ]
-        for fact in (Session(session, offer.offered_at, CLIENT, CLIENT, 0), offer, *facts):
+        for fact in (Session(session, offer.offered_at, REPLAY_CLIENT, REPLAY_CLIENT, 0), offer, *facts):
             self._ledger.record(fact)
         self._memory.settle(offer, facts)
         if not (self._memory.flush(PATIENCE_S) and self._ledger.flush(PATIENCE_S)) or self._troubles:

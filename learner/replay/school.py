@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learner.examples import Selection
-from learner.facts import Session
+from learner.facts import REPLAY_CLIENT, Session
 from learner.give_way import Reason
 from learner.job import JobError, TrainingOptions
 from learner.ledger import Ledger
@@ -89,7 +89,7 @@ class NightSchool:
     def record(self, offer: Offered, facts: Sequence[Event | Settlement]) -> None:
         if offer.session_id not in self._begun:
             self._begun.add(offer.session_id)
-            self._ledger.record(Session(offer.session_id, offer.offered_at, "replay", "replay", 0))
+            self._ledger.record(Session(offer.session_id, offer.offered_at, REPLAY_CLIENT, REPLAY_CLIENT, 0))
         for fact in (offer, *facts):
             self._ledger.record(fact)
         self._now = max(self._now, offer.offered_at, *(fact.at for fact in facts))

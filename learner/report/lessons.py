@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from learner.facts import EventKind
+from learner.facts import REPLAY_CLIENT, EventKind
 from learner.labels import NOT_SHOWN, Label
 from learner.privacy import PrivacyFilter
 from learner.secret_scan import PLACEHOLDER
@@ -190,7 +190,9 @@ def _outcomes(connection: sqlite3.Connection, since: float) -> list[Outcome]:
       AND kind = '{EventKind.DISTURBED}'), after_event + 1)
     ORDER BY id DESC LIMIT 1), ''), label
 FROM offers CROSS JOIN verdicts ON verdicts.offer = offers.id CROSS JOIN files ON files.id = offers.file
-WHERE offered_at >= ? AND label NOT IN ({unseen}) ORDER BY offered_at DESC LIMIT {MOST_OUTCOMES}""",
+  LEFT JOIN sessions ON sessions.session_id = offers.session_id
+WHERE offered_at >= ? AND label NOT IN ({unseen}) AND client IS NOT '{REPLAY_CLIENT}'
+ORDER BY offered_at DESC LIMIT {MOST_OUTCOMES}""",
         (since,),
     )
     return [Outcome(*values, label=Label(label)) for *values, label in rows]

@@ -9,6 +9,7 @@ import pytest
 from adapter_files import add_adapter
 from click.testing import CliRunner
 from fact_builders import NOON, offered, session
+from filelock import FileLock
 
 from learner.cli import data
 from learner.ledger import Ledger
@@ -76,3 +77,38 @@ def test_adapters_that_learned_from_its_files_are_named(
     add_adapter(registry, 2, files=["file:///projects/b.py"])
     found, _ = forget(*words)
     assert found.get("adapters", []) == named
+
+
+@pytest.fixture
+def replayed(home: Home) -> Home:
+    """The same home, with the records of two replays and the result of the last."""
+    for name in ("0123", "learn-4567"):
+        rows = home.replays / name / "seeds" / "0" / "rows.jsonl"
+        rows.parent.mkdir(parents=True)
+        rows.write_text("prompts and answers")
+    home.replay_result.write_text("{}")
+    return home
+
+
+def test_the_records_of_replays_go_whole_whatever_is_forgotten(replayed: Home) -> None:
+    found, _ = forget("--file", "/project/a.py")
+    assert (found["forgotten"], found["replays"]) == (1, 2)
+    assert list(replayed.replays.iterdir()) == []
+    assert replayed.replay_result.exists(), "figures hold no code"
+
+
+def test_they_go_though_nothing_else_is_stored_of_it(replayed: Home) -> None:
+    found, _ = forget("--repo", "/elsewhere")
+    assert found == {"forgotten": 0, "replays": 2}
+    replayed.ledger.unlink()
+    (replayed.replays / "89ab").mkdir()
+    assert forget("--all")[0] == {"forgotten": 0, "replays": 1}
+    assert not replayed.replay_result.exists()
+
+
+def test_a_replay_under_way_keeps_its_records_and_is_told(replayed: Home) -> None:
+    with FileLock(replayed.replays / "0123" / "lock"):
+        found, said = forget("--all")
+    assert found["replays"] == 1
+    assert "1 replays are under way" in said
+    assert [path.name for path in replayed.replays.iterdir()] == ["0123"]
