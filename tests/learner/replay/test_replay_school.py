@@ -7,7 +7,9 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
+import gguf
 import night_stubs
+import numpy as np
 import pytest
 from small_history import MadeEngine, growing
 
@@ -16,10 +18,11 @@ from learner.facts import Event, EventKind, Horizon, KnownBy, Offered, Served, S
 from learner.job import JobError, Progress, read_examples
 from learner.ledger_file import connect_to_read
 from learner.nightly import Night, NothingToLearnError
+from learner.practice.grading import Practice
 from learner.replay.arms import ArmName
 from learner.replay.school import LEAST, NightSchool
 from learner.replay.session import Meter, ReplayOptions, replay
-from learner.training_process import TrainingStoppedError
+from learner.training_process import TrainingStoppedError, run_training
 from models.engine import EngineError
 from models.home import Home
 from models.prompt import Prompt
@@ -212,3 +215,38 @@ async def test_a_whole_night_learns_from_what_was_replayed(
     served = [adapter for adapter in engine.adapters if adapter]
     assert served and served[-1].name == "adapter.gguf" and served[-1].is_file()
     assert engine.adapters[0] is None, "before the night there is no adapter"
+
+
+@pytest.mark.timeout(900)
+async def test_an_arm_with_weights_is_really_trained(
+    smollm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training is real here, in its own process, if short; only practice and exam are made."""
+    trained: list[TrainingResult] = []
+
+    def train(files: JobFiles, on_progress: Callable[[Progress], None]) -> TrainingResult:
+        trained.append(run_training(files, on_progress))
+        return trained[-1]
+
+    made = partial(
+        Night, train=train, examine=night_stubs.better, practise=lambda *_: Practice(), recite=lambda *_: {}
+    )
+    monkeypatch.setattr("learner.replay.school.Night", made)
+    monkeypatch.setattr("learner.replay.school.MINUTES", 0.4)
+    monkeypatch.setattr("learner.replay.stream.SNAPSHOTS", (0,))
+    project = growing(tmp_path / "project", commits=16).root
+    engine = MadeEngine(lambda request: "unlike_anything(there)")
+
+    async def start(stack: AsyncExitStack, adapter: Path | None) -> MadeEngine:
+        return engine
+
+    options = ReplayOptions((project,), (ArmName.WEIGHTS,), 80)
+    await replay(tmp_path / "replays", smollm, options, start, Meter(lambda _: None))
+
+    (result,) = trained
+    assert result.steps >= 1 and result.dropped_steps == 0
+    served = engine.adapters[-1]
+    assert served is not None
+    weights = {tensor.name: tensor.data for tensor in gguf.GGUFReader(served).tensors}
+    outward = [data for name, data in weights.items() if name.endswith("lora_b")]
+    assert outward and all(np.abs(data).max() > 0 for data in outward), "an untrained adapter has zeros there"
