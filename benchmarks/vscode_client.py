@@ -25,14 +25,16 @@ from estimates import paired, spread
 from playwright.sync_api import sync_playwright
 from report import Figure, at_most, publish
 
+from tests.editors.vscode.code_server import CodeServer
 from tests.editors.vscode.programs import messages, scripted
-from tests.editors.vscode.workbench import BROWSER_FLAGS, CHROMIUM, CodeServer, Workbench, until
+from tests.editors.vscode.waiting import until
+from tests.editors.vscode.workbench import BROWSER_FLAGS, CHROMIUM, Workbench
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Browser, Page
 
-    from tests.editors.vscode.workbench import Editor
+    from tests.editors.vscode.editor import Editor
 
 WARM_UP = 5
 """Keystrokes of each side that are not counted: the first requests load code."""

@@ -13,6 +13,7 @@ import {
   ResponseError,
   RevealOutputChannelOn,
   type ShowMessageParams,
+  State,
 } from "vscode-languageclient/node";
 import type { Server } from "./server";
 import { serverSettings } from "./settings";
@@ -57,6 +58,8 @@ export class Connection {
   private hasStarted = false;
   private isUnwanted = false;
   private crashes: number[] = [];
+  /** The settings that the server has, as JSON. */
+  private given = "";
   /** Called with why the server will not be ready. */
   private giveUp: (reason: Error) => void = () => undefined;
 
@@ -69,7 +72,7 @@ export class Connection {
     this.name = `${server.command.join(" ")} serve`;
     this.client = new QuietClient("nightschool", "Nightschool", () => this.spawn(), {
       documentSelector: [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-remote" }],
-      initializationOptions: () => serverSettings(),
+      initializationOptions: () => this.settings(),
       outputChannel: log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       middleware: { provideInlineCompletionItems: provide },
@@ -78,6 +81,10 @@ export class Connection {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => this.closed(),
       },
+    });
+    // What has changed while it started: a workspace's settings may come later than the window.
+    this.client.onDidChangeState(({ newState }) => {
+      if (newState === State.Running) void this.sendSettings();
     });
     this.client.onNotification("nightschool/status", (status: ServerStatus) => watcher.status(status));
     this.client.onNotification("window/showMessage", ({ message, type }: ShowMessageParams) =>
@@ -114,6 +121,22 @@ export class Connection {
     // A client that is still starting cannot be stopped: its server's end stops it.
     await this.client.dispose(GOODBYE_MS).catch(() => undefined);
     this.child?.kill();
+  }
+
+  /** Sends the settings, unless the server has them. */
+  async sendSettings(): Promise<void> {
+    if (!this.client.isRunning()) return;
+    const before = this.given;
+    const settings = this.settings();
+    if (this.given !== before) {
+      await this.client.sendNotification("workspace/didChangeConfiguration", { settings });
+    }
+  }
+
+  private settings(): Record<string, unknown> {
+    const settings = serverSettings();
+    this.given = JSON.stringify(settings);
+    return settings;
   }
 
   private async spawn(): Promise<ChildProcess> {

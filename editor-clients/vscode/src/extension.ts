@@ -11,7 +11,7 @@ import { Offers } from "./offers";
 import { readJson, runWithProgress } from "./program";
 import { showReport } from "./report";
 import { findServer, type Server } from "./server";
-import { ownSettings, serverSettings } from "./settings";
+import { ownSettings } from "./settings";
 import { StatisticsPage } from "./statistics";
 import { StatusBar } from "./status";
 import { toggle, toggleFile, toggleLanguage } from "./toggle";
@@ -53,7 +53,7 @@ class Nightschool {
     context.subscriptions.push(
       workspace.onDidChangeConfiguration((change) => {
         if (change.affectsConfiguration("nightschool.server")) void this.start();
-        else if (change.affectsConfiguration("nightschool")) void this.sendSettings();
+        else if (change.affectsConfiguration("nightschool")) void this.connection?.sendSettings();
       }),
     );
   }
@@ -174,14 +174,6 @@ class Nightschool {
     const model = modelToGet(this.bar.status);
     const title = `getting ${model ?? "the model"}`;
     await runWithProgress(title, [...server.command, "model", "get", ...(model ? [model] : [])]);
-  }
-
-  private async sendSettings(): Promise<void> {
-    const settings = { settings: serverSettings() };
-    const client = this.connection?.client;
-    if (client?.isRunning()) {
-      await client.sendNotification("workspace/didChangeConfiguration", settings);
-    }
   }
 
   private async snooze(client: LanguageClient, minutes: unknown): Promise<void> {

@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.editors.vscode.code_server import PROGRAM, VSIX, CodeServer
 from tests.editors.vscode.programs import scripted
-from tests.editors.vscode.workbench import (
-    BROWSER_FLAGS,
-    CHROMIUM,
-    PROGRAM,
-    VSIX,
-    CodeServer,
-    Editor,
-    Workbench,
-)
+from tests.editors.vscode.workbench import BROWSER_FLAGS, CHROMIUM, Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
+
+    from tests.editors.vscode.editor import Editor
 
     NewWorkbench = Callable[..., Workbench]
 

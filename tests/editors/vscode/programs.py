@@ -6,7 +6,8 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,6 +54,20 @@ def messages(home: Path) -> list[dict]:
     ]
     entries = [json.loads(line) for line in lines]
     return [{"at": entry["at"], "from": entry["from"], **entry["message"]} for entry in entries]
+
+
+def answers_at(home: Path, name: str, character: int) -> list[Any]:
+    """Return what scripted servers have answered when asked for ghost text in this column of a file."""
+    said = messages(home)
+    asked = {each["id"] for each in said if _asks_at(each, f"/{quote(name)}", character)}
+    return [each["result"] for each in said if each["from"] == "server" and each.get("id") in asked]
+
+
+def _asks_at(message: dict, end: str, character: int) -> bool:
+    if message.get("method") != "textDocument/inlineCompletion":
+        return False
+    params = message["params"]
+    return params["textDocument"]["uri"].endswith(end) and params["position"]["character"] == character
 
 
 def _command(home: Path, serve: Sequence[str], more: Mapping[str, str] | None = None) -> list[str]:

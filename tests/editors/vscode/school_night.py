@@ -2,8 +2,9 @@
 
 Usage: python -m tests.editors.vscode.school_night HOME FOLDER
 
-It tells of progress, writes ``FOLDER/pid``, and waits for ``FOLDER/verdict``, which holds what it is to
-print; the adapter that a promoting verdict names is promoted first.
+It writes ``FOLDER/pid``, tells of progress, and waits for ``FOLDER/verdict``, which holds what it is to
+print; the adapter that a promoting verdict names is promoted first. A night that nobody ends, since the
+tests were killed, ends by itself.
 """
 
 from __future__ import annotations
@@ -18,14 +19,18 @@ from learner.registry import Registry
 from models.home import Home
 
 PROGRESS = {"phase": "train", "done": 10, "total": 20, "loss": 0.9, "seconds_left": 125}
+LONGEST_S = 300.0
 
 
 def main(home: Path, folder: Path) -> None:
+    (folder / "pid").write_text(str(os.getpid()))
     sys.stdout.write(json.dumps({"progress": PROGRESS}) + "\n")
     sys.stdout.flush()
-    (folder / "pid").write_text(str(os.getpid()))
     verdict = folder / "verdict"
+    dawn = time.monotonic() + LONGEST_S
     while not verdict.exists():
+        if time.monotonic() > dawn:
+            sys.exit("nobody ends this night")
         time.sleep(0.05)
     found = json.loads(verdict.read_text())
     if found["verdict"] == "promoted":

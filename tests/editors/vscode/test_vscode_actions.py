@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.editors.vscode.workbench import until
+from tests.editors.vscode.programs import answers_at, messages
+from tests.editors.vscode.waiting import until
 
 if TYPE_CHECKING:
-    from tests.editors.vscode.workbench import Editor
+    from tests.editors.vscode.editor import Editor
 
 # A browser and a workbench on two cores.
 pytestmark = pytest.mark.timeout(300)
@@ -54,11 +55,13 @@ def test_tab_takes_all_of_it(editor: Editor) -> None:
     assert (row["offered_text"], row["known_by"]) == ("sum(rows)", "explicit")
 
 
-def test_tab_indents_where_there_is_no_ghost_text(editor: Editor) -> None:
-    editor.open("indent.txt", "")
-    editor.press("Escape", "Tab")
+def test_keys_do_what_they_did_where_there_is_no_ghost_text(editor: Editor) -> None:
+    editor.open("keys.txt", "two words\n")
+    editor.press("Tab", "Control+ArrowRight")
     editor.type("x")
-    assert editor.save("indent.txt").endswith("    x")
+    editor.press("Shift+ArrowRight", "Escape")
+    editor.type("y")
+    assert editor.save("keys.txt") == "    twox ywords\n", "Escape has taken the selection back"
 
 
 def test_a_word_is_taken_and_the_rest_stays(editor: Editor) -> None:
@@ -136,7 +139,7 @@ def test_another_providers_ghost_text_is_none_of_ours(editor: Editor) -> None:
     begin(editor, "after_other.py", "accepted = ")
     editor.press("Tab")
     editor.workbench.rows.labelled("accepted", "after_other.py")
-    assert not [row for row in editor.workbench.rows.outcomes() if row["uri"].endswith("/other.py")]
+    assert not editor.workbench.rows.of("other.py")
 
 
 def test_beside_another_provider_ours_can_be_chosen(editor: Editor) -> None:
@@ -168,7 +171,7 @@ def test_off_and_on_everywhere(editor: Editor) -> None:
     editor.wait_for_status("off")
     begins_silently(editor, "off_everywhere.py")
     editor.menu("Turn on")
-    editor.wait_for_status("ready")
+    editor.wait_for_status("ready: ")
     begin(editor, "on_everywhere.py", "hushed = ")
 
 
@@ -179,33 +182,70 @@ def test_off_and_on_for_a_file(editor: Editor) -> None:
     editor.menu("Turn off for this file")
     until(lambda: settings().get("nightschool.disabledPaths") == [path.replace(" ", "\\ ")], "the setting")
     editor.wait_for_choice("Turn on for this file")
-    begins_silently(editor, "one of two.py")
+    editor.open("one of two.py")
+    types_silently(editor, "one of two.py")
     begin(editor, "another.py", "hushed = ")
     editor.open("one of two.py")
     editor.menu("Turn on for this file")
     until(lambda: settings().get("nightschool.disabledPaths") == [], "the changed setting")
     editor.wait_for_choice("Turn off for this file")
-    begin(editor, "one of two.py", "hushed = ")
+    editor.open("one of two.py")
+    editor.at_end()
+    editor.type("\nhushed = ")
+    editor.ghost()
 
 
 def begins_silently(editor: Editor, name: str) -> None:
-    """Type what would be completed; the server must have been asked, or nobody would know."""
-    before = len(editor.workbench.rows.outcomes())
+    """Type what would be completed in a new file."""
     editor.open(name, "import os\n")
+    types_silently(editor, name)
+
+
+def types_silently(editor: Editor, name: str) -> None:
+    """Type what would be completed; the server is asked, and has nothing to offer."""
+    line = "hushed = "
     editor.at_end()
-    editor.type("hushed = ")
-    assert saved(editor, name).strip() == "hushed ="
+    editor.type(line)
+    assert until(lambda: answers_at(editor.workbench.home, name, len(line)), "an answer") == [[]]
+    assert saved(editor, name).strip() == line.strip()
     assert editor.visible_ghost() is None
-    assert len(editor.workbench.rows.outcomes()) == before
+    assert not editor.workbench.rows.of(name)
 
 
-def test_a_snooze_is_silent_and_ends(editor: Editor) -> None:
-    editor.menu("Snooze for 5 minutes")
+@pytest.mark.parametrize("minutes", [5, 30, 60])
+def test_a_snooze_is_silent_and_ends(editor: Editor, minutes: int) -> None:
+    editor.menu(f"Snooze for {minutes} minutes")
     editor.wait_for_status("snoozed")
-    begins_silently(editor, "snoozed.py")
+    assert last_snooze(editor) == [minutes]
+    begins_silently(editor, f"snoozed_{minutes}.py")
     editor.menu("End the snooze")
-    editor.wait_for_status("ready")
-    begin(editor, "awake.py", "hushed = ")
+    editor.wait_for_status("ready: ")
+    begin(editor, f"awake_{minutes}.py", "hushed = ")
+
+
+def last_snooze(editor: Editor) -> list[int]:
+    """Return the arguments with which the server was told to snooze last."""
+    said = [each.get("params") for each in messages(editor.workbench.home)]
+    return [each["arguments"] for each in said if each and each.get("command") == "nightschool.snooze"][-1]
+
+
+def test_a_snooze_from_the_palette(editor: Editor) -> None:
+    editor.command("Nightschool: Snooze…")
+    editor.choose("30 minutes")
+    editor.wait_for_status("snoozed")
+    assert last_snooze(editor) == [30]
+    editor.menu("End the snooze")
+    editor.wait_for_status("ready: ")
+
+
+def test_the_menu_leads_to_the_settings_and_to_the_walkthrough(editor: Editor) -> None:
+    editor.menu("Settings")
+    shown = editor.page.locator(".settings-editor .setting-item-contents")
+    shown.filter(has_text="Nightschool").first.wait_for()
+    assert "@ext:nightschool.nightschool" in editor.page.locator(".settings-header .view-lines").inner_text()
+    editor.press("Escape")  # they are in a box in front of the window
+    editor.menu("Get started")
+    editor.page.locator(".gettingStartedContainer:focus-within", has_text="Begin with Nightschool").wait_for()
 
 
 def test_report_statistics_and_log_open(editor: Editor) -> None:

@@ -1,19 +1,23 @@
-"""A workspace of two folders that nobody trusts: both are completed, and neither chooses what runs."""
+"""A workspace of folders that nobody trusts: each is completed, and none chooses what runs."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.editors.vscode.programs import messages, scripted
-from tests.editors.vscode.workbench import until
+from tests.editors.vscode.programs import answers_at, messages, scripted
+from tests.editors.vscode.waiting import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Browser
 
     from tests.editors.vscode.conftest import NewWorkbench
+    from tests.editors.vscode.editor import Editor
 
 # A browser and a workbench on two cores.
 pytestmark = pytest.mark.timeout(300)
@@ -31,35 +35,79 @@ EVIL = {
 }
 
 
-def test_two_untrusted_folders_share_a_server_that_they_do_not_choose(
+@dataclass
+class Told:
+    """What a server knows of its window in the end: VS Code may start it before the folders are known."""
+
+    folders: set[str] = field(default_factory=set)
+    settings: list[dict[str, Any]] = field(default_factory=list)
+
+    def hear(self, message: dict[str, Any]) -> None:
+        params: Any = message.get("params")
+        match message.get("method"):
+            case "initialize":
+                self.folders = {folder["name"] for folder in params["workspaceFolders"] or ()}
+                self.settings.append(params["initializationOptions"])
+            case "workspace/didChangeWorkspaceFolders":
+                self.folders -= {folder["name"] for folder in params["event"]["removed"]}
+                self.folders |= {folder["name"] for folder in params["event"]["added"]}
+            case "workspace/didChangeConfiguration":
+                self.settings.append(params["settings"])
+
+
+def told(home: Path) -> Told:
+    found = Told()
+    for message in messages(home):
+        found.hear(message)
+    return found
+
+
+def describe(path: Path, *names: str) -> None:
+    """Write the workspace's description, with settings of which not all are a workspace's to choose."""
+    folders = [{"path": str(path.parent / name)} for name in names]
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps({"folders": folders, "settings": EVIL}))
+    unfinished.replace(path)
+
+
+def completes(editor: Editor, name: str) -> None:
+    editor.open(name, "import os\n")
+    editor.at_end()
+    editor.type("before = ")
+    assert editor.ghost() == "1 + 1"
+    editor.press("Tab")
+    assert editor.save(name).rstrip("\n").endswith("before = 1 + 1")
+    editor.workbench.rows.labelled("accepted", name)
+
+
+def test_untrusted_folders_share_a_server_that_they_do_not_choose(
     browser: Browser, new_workbench: NewWorkbench
 ) -> None:
     workbench = new_workbench(**RESTRICTED)
-    workbench.change_settings(server__command=scripted(workbench.home, {"before = ": "1 + 1"}))
-    folders = [workbench.project / name for name in ("one", "two")]
-    for folder in folders:
-        folder.mkdir()
-    described = workbench.project / "both.code-workspace"
-    described.write_text(
-        json.dumps({"folders": [{"path": str(folder)} for folder in folders], "settings": EVIL})
-    )
+    home = workbench.home
+    workbench.change_settings(server__command=scripted(home, {"before = ": "1 + 1"}))
+    for name in ("one", "two", "three"):
+        (workbench.project / name).mkdir()
+        (workbench.project / name / ".gitignore").write_text("made.py\n")
+    described = workbench.project / "all.code-workspace"
+    describe(described, "one", "two")
     with workbench.opened(browser, f"workspace={described}") as editor:
-        editor.wait_for_status("ready")
+        editor.wait_for_status("ready: ")
         editor.page.locator(".statusbar-item", has_text="Restricted Mode").wait_for()
-        for name in ("one/first.py", "two/second.py"):
-            editor.open(name, "import os\n")
-            editor.at_end()
-            editor.type("before = ")
-            assert editor.ghost() == "1 + 1"
-            editor.press("Tab")
-            assert editor.save(name).rstrip("\n").endswith("before = 1 + 1")
-            workbench.rows.labelled("accepted", name)
+        until(lambda: told(home).folders == {"one", "two"}, "both folders")
+        until(lambda: told(home).settings[-1]["max_tokens"] == 7, "what is the workspace's to choose")
+        completes(editor, "one/first.py")
+        completes(editor, "two/second.py")
+        describe(described, "one", "two", "three")
+        until(lambda: told(home).folders == {"one", "two", "three"}, "the folder that came later")
+        completes(editor, "three/third.py")
+        # It is as good as those before: what it ignores is left alone.
+        editor.open("three/made.py", "import os\n")
+        editor.at_end()
+        editor.type("before = ")
+        assert until(lambda: answers_at(home, "made.py", len("before = ")), "an answer") == [[]]
         assert len(editor.servers()) == 1
         assert editor.messages() == []
-    (asked,) = [each for each in messages(workbench.home) if each.get("method") == "initialize"]
-    given = asked["params"]["initializationOptions"]
-    assert {"model", "threads"}.isdisjoint(given)
-    assert given["max_tokens"] == 7, "what does no harm is the workspace's to choose"
-    assert {each["name"] for each in asked["params"]["workspaceFolders"]} == {"one", "two"}
+    assert all({"model", "threads"}.isdisjoint(given) for given in told(home).settings)
     until(lambda: not editor.servers(), "the server's end with its window")
     assert not list(workbench.folder.rglob("was-run"))

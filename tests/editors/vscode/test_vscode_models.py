@@ -33,9 +33,10 @@ def test_tab_takes_all_of_it(
         editor.open("tab.py", f"{SQUARES}def cubes(numbers):\n")
         editor.at_end()
         editor.type("    return ")
-        ghost = editor.ghost()
+        editor.ghost()
         picture = (PICTURES or tmp_path) / "vscode.png"
         editor.page.screenshot(path=picture, clip={"x": 0, "y": 0, "width": 1000, "height": 330})
+        ghost = editor.ghost()
         editor.press("Tab")
         saved = editor.save("tab.py")
         row = workbench.rows.labelled("accepted", "tab.py")

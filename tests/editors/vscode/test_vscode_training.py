@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from learner.registry import NothingToDoError, Registry
 from models.checksum import sha256_of
 from models.home import Home
 from tests.editors.vscode.programs import scripted
-from tests.editors.vscode.workbench import until
+from tests.editors.vscode.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.editors.vscode.conftest import NewWorkbench
-    from tests.editors.vscode.workbench import Editor, Workbench
+    from tests.editors.vscode.editor import Editor
+    from tests.editors.vscode.workbench import Workbench
 
 # A browser and a workbench on two cores.
 pytestmark = pytest.mark.timeout(300)
@@ -71,7 +73,7 @@ def editor(window: Editor) -> Editor:
     for name in ("pid", "verdict"):
         (window.workbench.folder / name).unlink(missing_ok=True)
     window.wait_for_status("ready: answers")
-    until(lambda: "adapter" not in window.status, "the bare base")
+    until(lambda: not re.search("adapter|training", window.status), "the bare base, and no training")
     window.forget_messages()
     return window
 

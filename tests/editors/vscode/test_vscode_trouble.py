@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.editors.vscode.programs import broken, scripted
-from tests.editors.vscode.workbench import until
+from tests.editors.vscode.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.editors.vscode.conftest import NewWorkbench
-    from tests.editors.vscode.workbench import Editor
+    from tests.editors.vscode.editor import Editor
 
 # A browser and a workbench on two cores.
 pytestmark = pytest.mark.timeout(300)
@@ -41,9 +41,7 @@ def window(browser: Browser, new_workbench: NewWorkbench) -> Iterator[Editor]:
 @pytest.fixture
 def editor(window: Editor) -> Editor:
     """The window with a sound server, and nothing said."""
-    workbench = window.workbench
-    workbench.settings = dict(PATIENCE)
-    window.use(scripted(workbench.home, ANSWERS))
+    window.use(scripted(window.workbench.home, ANSWERS), maxTokens=None, languages=None, inComments=None)
     window.forget_messages()
     return window
 
@@ -65,8 +63,9 @@ def types(editor: Editor, name: str) -> None:
     editor.type("before = ")
     editor.press("Escape", "Tab")
     editor.type("x")
-    assert editor.save(name).startswith("before = ")
-    assert editor.save(name).endswith("x")
+    text = editor.save(name)
+    assert text.startswith("before = ")
+    assert text.endswith("x")
     assert editor.visible_ghost() is None
 
 
@@ -86,7 +85,7 @@ def test_a_server_of_no_use_is_told_of_once(
     editor.is_told(reason)
     types(editor, f"{tmp_path.name}.py")
     assert len(editor.messages()) == 1
-    assert not editor.servers()
+    until(lambda: not editor.servers(), "the end of the server before")
     # Nobody has answered the message: what mends it counts all the same.
     editor.use(scripted(editor.workbench.home, ANSWERS))
     completes(editor, f"{tmp_path.name}_mended.py")
@@ -111,11 +110,11 @@ def test_a_command_of_the_wrong_type_is_named(editor: Editor) -> None:
 
 def test_a_killed_server_is_started_again_with_one_message(editor: Editor) -> None:
     for number in range(2):
-        (server,) = editor.servers()
+        server, before = editor.server(), len(editor.statuses())
         server.kill()
-        until(lambda gone=server: [each for each in editor.servers() if each.pid != gone.pid], "a new server")
+        editor.wait_for_status("ready: ", after=before)
+        assert editor.server().pid != server.pid
         editor.is_told("the server ended and was restarted")
-        editor.wait_for_status("ready")
         completes(editor, f"killed_{number}.py")
     assert len(editor.messages()) == 1
 
@@ -165,5 +164,7 @@ def test_a_terminal_is_left_alone(editor: Editor) -> None:
     until(made.exists, "what was typed in the terminal")
     assert editor.visible_ghost() is None
     editor.command("Terminal: Kill All Terminals")
+    # With the last of them the panel goes, and gives the focus back to the editor.
+    editor.page.locator(".part.panel").wait_for(state="hidden")
     completes(editor, "beside_terminal.py")
     assert editor.messages() == []
