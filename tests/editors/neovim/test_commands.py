@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NIGHT_S = 90.0
 """Until the real command has found that there is nothing to learn from."""
+START_S = 30
 OPENER = """
 local problem = ...
 vim.ui.open = function(path)
@@ -177,3 +178,29 @@ def test_it_works_as_a_native_package_and_loads_lazily(version: str, tmp_path: P
         env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "NIGHTSCHOOL_DOC": str(plugin / "doc")},
     )
     assert run.stderr.split() == ["nightschool.txt", "2", "false", "false"]
+
+
+def test_it_can_be_set_up_when_the_first_file_is_open(version: str, tmp_path: Path):
+    """As lazy.nvim does with `event = "VeryLazy"`."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "a.py").write_text("before = \n")
+    command = scripted(tmp_path, ANSWERS)[0]
+    (tmp_path / "init.lua").write_text(
+        f"vim.opt.runtimepath:prepend('{PLUGIN}')\n"
+        "local function clients() return vim.lsp.get_clients({ bufnr = 0, name = 'nightschool' }) end\n"
+        "vim.api.nvim_create_autocmd('VimEnter', { callback = vim.schedule_wrap(function()\n"
+        f"  require('nightschool').setup({{ cmd = {{ '{command}' }} }})\n"
+        f"  vim.wait({1000 * START_S}, function() return #clients() == 1 end)\n"
+        "  io.stderr:write(#clients())\n"
+        "  vim.cmd('qa!')\n"
+        "end) })\n"
+    )
+    run = subprocess.run(
+        [PROGRAMS[version], "-u", tmp_path / "init.lua", "-n", "--headless", "a.py"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+    )
+    assert run.stderr == "1"

@@ -4,12 +4,23 @@
 
 local M = {}
 
+local function has_file()
+  return vim.iter(vim.api.nvim_list_bufs()):any(function(buffer)
+    return vim.bo[buffer].filetype ~= ''
+  end)
+end
+
 --- Check the options, then have the server started with the first file. Call it once, in your configuration.
 ---@param opts? nightschool.Options
 function M.setup(opts)
   local options = require('nightschool.config').use(opts)
   for action, lhs in pairs(options.keymap) do
     M.map(lhs, action)
+  end
+  -- A plugin manager may load this when the first file is open already.
+  if vim.v.vim_did_enter == 1 and has_file() then
+    vim.schedule(M.start)
+    return
   end
   -- Neovim's LSP client takes longer to load than all of this plugin, so it waits for the first file.
   vim.api.nvim_create_autocmd('FileType', {
