@@ -10,6 +10,7 @@ bench() { echo "== $*" && "$python" "benchmarks/$1.py" "${@:2}"; }
 
 bench startup
 bench decode
+bench drafts
 bench index
 bench memory
 bench swap

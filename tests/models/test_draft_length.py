@@ -17,7 +17,8 @@ CHANCE = st.floats(0, 1)
         ([0.9, 0.9, 0.9], [1, 1, 1, 1], 3),  # rows that cost nothing
         ([0.99, 0.99, 0.99], [1, 2, 3, 4], 0),  # rows that cost as much as single tokens
         ([1.0, 0.0, 1.0], [1, 1.2, 1.4, 1.6], 1),  # what comes after a token that is wrong
-        ([0.3, 0.9], [1, 1.4, 1.5], 2),  # 1.57 tokens in 1.5, where one alone does not pay: 1.3 in 1.4
+        ([0.3, 0.9], [1, 1.3, 1.3], 2),  # 1.57 tokens in 1.3, where one alone does not pay: 1.3 in 1.3
+        ([0.5, 0.5], [1, 1.4, 1.7], 0),  # 1.5 tokens in 1.4: too little to rely on
         ([], [1], 0),
     ],
 )
@@ -28,7 +29,7 @@ def test_as_many_are_evaluated_as_give_the_most_tokens_per_second(
 
 
 @given(st.lists(st.tuples(CHANCE, st.floats(0.01, 2)), max_size=6), st.floats(0.1, 1))
-def test_no_other_number_is_expected_to_be_faster(drafted: list[tuple[float, float]], single: float) -> None:
+def test_no_other_number_is_clearly_faster(drafted: list[tuple[float, float]], single: float) -> None:
     costs = [single]
     for _, more in drafted:
         costs.append(costs[-1] + more)
@@ -37,7 +38,9 @@ def test_no_other_number_is_expected_to_be_faster(drafted: list[tuple[float, flo
         together *= chance
         tokens += together
         rates.append(tokens / cost)
-    assert rates[worthwhile([chance for chance, _ in drafted], costs)] == pytest.approx(max(rates))
+    count = worthwhile([chance for chance, _ in drafted], costs)
+    assert rates[count] >= max(rates) / 1.21
+    assert count == 0 or rates[count] == pytest.approx(max(rates))
 
 
 def test_what_comes_true_raises_the_odds_of_its_own_kind_and_evidence() -> None:

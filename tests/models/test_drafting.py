@@ -74,7 +74,7 @@ def cursor(at: int, stop: Stop, recalled: str) -> Request:
     return Request(Prompt(SOURCE[:at], SOURCE[at + 90 :]), stop=stop, max_tokens=24, draft=recalled)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_every_text_is_what_greedy_decoding_writes(bench: Bench, seed: int) -> None:
     draw = random.Random(seed)
     at = draw.randrange(len(SOURCE) // 2, len(SOURCE))
