@@ -127,6 +127,7 @@ class Bench:
         arms = (True, False) if self._turn % 2 else (False, True)
         answers = {drafting: self._complete(request, drafting=drafting) for drafting in arms}
         ours, plain = answers[True], answers[False]
+        is_same = ours.candidates[0].text == plain.candidates[0].text
         return {
             "kind": site.kind,
             "file": f"{folder.name}/{site.spot.file}",
@@ -137,17 +138,17 @@ class Bench:
             "accepted": ours.timings.accepted_tokens,
             "recalled": len(request.draft),
             "believed": believed,
-            "is_same": ours.candidates[0].text == plain.candidates[0].text,
-            "margin": self._margin(request, ours, plain),
+            "is_same": is_same,
+            "margin": 0.0 if is_same else self._margin(request, ours, plain),
             "text": plain.candidates[0].text,
             "batch_ms": self.batch_ms,
         }
 
     def _margin(self, request: Request, ours: Completion, plain: Completion) -> float:
-        """Return how far apart the texts' log-probabilities are where they part; 0.0 where they do not."""
+        """Return how far apart the texts' log-probabilities are where they part."""
         texts = [completion.candidates[0].text for completion in (ours, plain)]
         scored = [self._completer.score(request.prompt, text, ends=True).logprobs for text in texts]
-        return next((abs(a - b) for a, b in zip(*scored, strict=False) if a != b), 0.0)
+        return next(abs(a - b) for a, b in zip(*scored, strict=False) if a != b)
 
     def _complete(self, request: Request, *, drafting: bool) -> Completion:
         self._completer.timer.costs = self._costs if drafting else None

@@ -46,8 +46,8 @@ _PRIOR = (
     (0.50, 0.75, 0.85, 0.90, 0.92, 0.92, 0.92, 0.92, 0.92, 0.92, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97, 0.98),
 )
 """The share of drafted tokens that come true, by kind and evidence: 1,627 tokens at 40 places of development
-projects (as ``benchmarks/drafts.py`` draws them), smoothed. Two thirds of them repeat something; so short copies
-stand here as they came true at the others, and what is recalled stands lower than it came true."""
+projects (as ``benchmarks/drafts.py`` draws them), smoothed. Two thirds of them repeat something; so short
+copies stand here as they came true at the others, and what is recalled stands lower than it came true."""
 
 
 class Odds:
