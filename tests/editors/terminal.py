@@ -45,6 +45,8 @@ class Terminal:
         rows: int = 20,
     ) -> None:
         self.screen = pyte.Screen(columns, rows)
+        self.printed = ""
+        """All that the program has written, with the sequences that place and colour it."""
         self._stream = pyte.ByteStream(self.screen)
         self._lock = threading.Lock()
         ours, theirs = pty.openpty()
@@ -80,6 +82,7 @@ class Terminal:
             ):
                 held, data = b"", data + held
             with self._lock:
+                self.printed += data.decode(errors="replace")
                 self._stream.feed(UNKNOWN.sub(b"", data))
 
     def press(self, keys: str) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 PLUGIN = ROOT / "editor-clients/neovim"
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 KEY_S = 0.02
 PROGRAMS = {
     "0.12": Path(os.environ.get("NVIM_PROGRAM") or ROOT / ".bench/nvim/bin/nvim"),

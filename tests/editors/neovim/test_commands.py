@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 NIGHT_S = 90.0
 """Until the real command has found that there is nothing to learn from."""
 START_S = 30
+OURS = """
+local keys = {}
+for _, mapping in ipairs(vim.api.nvim_get_keymap('i')) do
+  if (mapping.desc or ''):find('Nightschool') then table.insert(keys, mapping.lhs) end
+end
+return keys
+"""
 OPENER = """
 local problem = ...
 vim.ui.open = function(path)
@@ -152,6 +159,15 @@ def test_health_says_what_is_there_and_what_is_not(open_editor: OpenEditor):
     editor.until(lambda: "with 1 buffers" in editor.text, lambda: editor.text)
     assert "nightschool, version" in editor.text or "nightschool 0." in editor.text
     assert "run: " in editor.text or "nightschool model get" in editor.text
+
+
+def test_no_key_is_taken_without_being_asked_for(open_editor: OpenEditor):
+    editor = open_editor(keymap={})
+    editor.open("a.py", "before = \n")
+    editor.sees("1")
+    assert editor.lua(OURS) == []
+    editor.lua("require('nightschool').map('<C-y>', 'accept')")
+    assert editor.lua(OURS) == ["<C-Y>"]
 
 
 def test_it_works_as_a_native_package_and_loads_lazily(version: str, tmp_path: Path):

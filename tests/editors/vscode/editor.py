@@ -190,7 +190,7 @@ class Editor:
 
     # Servers
 
-    def use(self, command: list[str] | str, status: str = "ready: ", **others: Any) -> None:
+    def use(self, command: list[str] | str | None, status: str = "ready: ", **others: Any) -> None:
         """Set the server's command and other settings, and wait for the status."""
         is_new = self.workbench.settings.get("nightschool.server.command") != command
         after = len(self.statuses()) if is_new else 0
