@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shutil import copyfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,6 +90,28 @@ def test_a_server_of_no_use_is_told_of_once(
     # Nobody has answered the message: what mends it counts all the same.
     editor.use(scripted(editor.workbench.home, ANSWERS))
     completes(editor, f"{tmp_path.name}_mended.py")
+
+
+def test_a_server_that_was_mended_is_started_from_the_menu(editor: Editor, tmp_path: Path) -> None:
+    (program,) = broken(tmp_path / "bin", HEALTHY, "sys.exit('no numpy here')")
+    editor.use([program], "error")
+    (sound,) = scripted(editor.workbench.home, ANSWERS)
+    copyfile(sound, program)
+    editor.menu("Restart the server")
+    editor.wait_for_status("ready: ")
+    completes(editor, "restarted.py")
+
+
+def test_a_server_on_the_path_is_found(editor: Editor) -> None:
+    (program,) = scripted(editor.workbench.home, ANSWERS)
+    found = editor.workbench.server.programs / "nightschool"
+    found.symlink_to(program)
+    try:
+        editor.use(None)
+        completes(editor, "found.py")
+    finally:
+        found.unlink()
+    assert editor.messages() == []
 
 
 def test_settings_of_a_wrong_type_are_named_once(editor: Editor) -> None:
