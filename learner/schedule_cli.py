@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from learner.last_run import last_run
 from learner.registry import Registry
 from learner.schedule.plan import MIN_OUTCOMES, Clock, Plan, ScheduleError, parse_minutes
 from learner.schedule.platforms import find_schedulers
@@ -21,6 +22,7 @@ from models.home import Home
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from learner.last_run import LastRun
     from learner.schedule.plan import Entry, Scheduler
 
 NOTHING_TO_DO = 3
@@ -102,14 +104,16 @@ def remove(as_json: bool) -> None:
 @schedule.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Tell what is scheduled, when it runs next, and what came of the last night."""
+    """Tell what is scheduled, when it runs next, and how the last run ended."""
     with _told():
         found = [(each, entry) for each in find_schedulers() if (entry := each.entry())]
-    night = last_night(Home.find())
-    told = [f"last night {told_night(night)}"]
+    home = Home.find()
+    night, run = last_night(home), last_run(home)
+    came = {"last_night": night, "last_run": asdict(run) if run else None}
+    told = [f"last night {told_night(night)}", f"last run   {told_run(run)}"]
     if not found:
         lines = ["nothing is scheduled; run: nightschool schedule install", *told]
-        _print(as_json, {"installed": False, "last_night": night}, lines)
+        _print(as_json, {"installed": False, **came}, lines)
         click.get_current_context().exit(NOTHING_TO_DO)
     scheduler, entry = found[0]
     lines = [
@@ -119,7 +123,7 @@ def status(as_json: bool) -> None:
         f"command    {entry.command}",
         *told,
     ]
-    _print(as_json, described(scheduler, entry) | {"last_night": night}, lines)
+    _print(as_json, described(scheduler, entry) | came, lines)
 
 
 def last_night(home: Home) -> dict[str, Any] | None:
@@ -141,6 +145,15 @@ def told_night(night: dict[str, Any] | None) -> str:
         return "none yet"
     at = datetime.fromtimestamp(night["created"]).strftime("%Y-%m-%d %H:%M")
     return ", ".join([f"{at}, {night['adapter']} {night['verdict']}", *night["reasons"]])
+
+
+def told_run(run: LastRun | None) -> str:
+    """Return how the last training ended, one that had nothing to do too."""
+    if run is None:
+        return "none yet"
+    at = datetime.fromtimestamp(run.ended_at).strftime("%Y-%m-%d %H:%M")
+    by = "scheduled" if run.scheduled else "by hand"
+    return f"{at}, {by}, {run.outcome} (exit {run.exit_code}): {run.reason}"
 
 
 def program() -> Path:

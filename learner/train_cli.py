@@ -15,6 +15,7 @@ from learner import micro_night
 from learner.examples import Selection
 from learner.give_way import Reason, lower_priority
 from learner.job import JobError, TrainingOptions
+from learner.last_run import noted
 from learner.night_lock import NothingToLearnError
 from learner.night_needs import NightFailedError
 from learner.nightly import Night, NightOptions, Verdict
@@ -79,7 +80,11 @@ def train(
     lower_priority()
     with _display(as_json, as_lines, quiet=scheduled) as show, _ended_by_term():
         try:
-            result = Night(Home.find(), options, show).run()
+            home = Home.find()
+            # A short training between two nights is no night of the schedule's.
+            with nullcontext(str) if is_micro else noted(home, scheduled=scheduled) as note:
+                result = Night(home, options, show).run()
+                note(f"{result.adapter} {result.verdict}")
         except NothingToLearnError as error:
             _nothing(str(error), as_json)
         except TrainingStoppedError as error:

@@ -72,6 +72,11 @@ class Home:
         return self.root / "night"
 
     @property
+    def last_run(self) -> Path:
+        """How the last training ended."""
+        return self.root / "last-run.json"
+
+    @property
     def ignored(self) -> Path:
         """What editors were told to ignore, for the night."""
         return self.root / "ignored.json"

@@ -6,6 +6,7 @@ import json
 import plistlib
 import re
 import shlex
+import stat
 import subprocess
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,9 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from learner.job import JobError
+from learner.last_run import noted
+from learner.night_lock import NothingToLearnError
 from learner.registry import Registry
 from learner.schedule import cron, launchd, windows
 from learner.schedule.plan import Clock, Plan, ScheduleError, interval, parse_minutes
@@ -221,3 +225,32 @@ def test_the_status_tells_what_came_of_the_last_night(home, monkeypatch):
     assert result.exit_code == as_json.exit_code == 3
     assert "20261202-0300-0002 refused, it forgot: generic exact match fell by 4 points" in result.stdout
     assert json.loads(as_json.stdout)["last_night"]["verdict"] == "refused"
+    assert json.loads(as_json.stdout)["last_run"] is None
+
+
+def test_the_status_tells_of_a_run_that_had_nothing_to_do(home, monkeypatch):
+    monkeypatch.setattr("learner.schedule_cli.find_schedulers", list)
+    clock = iter([1_790_000_000.0, 1_790_086_400.0])
+
+    with pytest.raises(JobError), noted(Home(home), scheduled=False, now=lambda: next(clock)):
+        raise JobError("the disk is full")
+    failed = CliRunner().invoke(main, ["schedule", "status"]).stdout
+    with pytest.raises(NothingToLearnError), noted(Home(home), scheduled=True, now=lambda: next(clock)):
+        raise NothingToLearnError("of 12 recorded outcomes 3 teach something")
+    nothing = CliRunner().invoke(main, ["schedule", "status", "--json"])
+
+    assert "by hand, failed (exit 1): the disk is full" in failed
+    assert json.loads(nothing.stdout)["last_run"] == {
+        "ended_at": 1_790_086_400.0,
+        "exit_code": 3,
+        "reason": "of 12 recorded outcomes 3 teach something",
+        "scheduled": True,
+    }
+    assert stat.S_IMODE(Home(home).last_run.stat().st_mode) == 0o600
+
+
+def test_a_damaged_record_of_the_last_run_is_none(home, monkeypatch):
+    monkeypatch.setattr("learner.schedule_cli.find_schedulers", list)
+    Home(home).last_run.write_text("{")
+
+    assert "last run   none yet" in CliRunner().invoke(main, ["schedule", "status"]).stdout

@@ -152,11 +152,11 @@ def test_the_command_installs_tells_and_leaves_nothing_behind(folders, home, tmp
         return done.returncode, json.loads(done.stdout)
 
     SystemdScheduler().remove()
-    assert nightschool("status") == (3, {"installed": False, "last_night": None})
+    assert nightschool("status") == (3, {"installed": False, "last_night": None, "last_run": None})
     code, installed = nightschool("install", "--at", "04:30")
     assert (code, installed["scheduler"], installed["when"]) == (0, "systemd", "OnCalendar=*-*-* 04:30:00")
     assert nightschool("install", "--at", "04:30")[1] == installed
-    assert nightschool("status") == (0, installed | {"last_night": None})
+    assert nightschool("status") == (0, installed | {"last_night": None, "last_run": None})
     assert nightschool("remove")[1] == {"removed": ["systemd"]}
     assert nightschool("remove") == (3, {"removed": []})
     left = [path for name in ("CONFIG_HOME", "DATA_HOME") for path in folders[f"XDG_{name}"].rglob("*")]

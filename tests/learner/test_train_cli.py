@@ -16,9 +16,11 @@ from click.testing import CliRunner
 from learner import train_cli
 from learner.give_way import Reason
 from learner.job import JobError, Progress
+from learner.last_run import last_run
 from learner.nightly import Night
 from learner.training_process import TrainingStoppedError
 from lsp_server.cli import main
+from models.home import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +69,24 @@ def test_the_verdict_comes_last_and_progress_before_it(worked: Path, nights: dic
     options = nights["options"]
     assert (options.training.minutes, options.training.seed, options.selection.seed) == (7.0, 3, 3)
     assert options.training.give_way == (Reason.MEMORY,)
+
+
+def test_every_night_leaves_how_it_ended_and_a_micro_night_nothing(
+    home: Path, smollm: Path, nights: dict[str, Any]
+) -> None:
+    (home / "model.json").write_text(json.dumps({"model": "smollm2-135m"}))
+    assert train("--micro").exit_code == 3
+    assert last_run(Home(home)) is None
+    assert train("--scheduled").exit_code == 3
+    nothing = last_run(Home(home))
+    assert nothing is not None
+    assert (nothing.exit_code, nothing.scheduled) == (3, True)
+    assert nothing.reason.startswith("of 0 recorded outcomes 0 teach something")
+    house.record(home / "ledger.db", house.habits(90))
+    verdict = json.loads(train("--json").stdout)
+    done = last_run(Home(home))
+    assert done is not None
+    assert (done.exit_code, done.scheduled, done.reason) == (0, False, f"{verdict['adapter']} promoted")
 
 
 def test_a_person_reads_the_verdict_its_reasons_and_the_figures(worked: Path, nights: dict[str, Any]) -> None:
