@@ -11,13 +11,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from learner.current import OFF
 from learner.declined import Declined
 from learner.facts import Served
 from learner.facts import Session as SessionFact
 from learner.ignored import keep_globs
 from learner.privacy import PrivacyFilter
-from learner.registry import AdapterError, Registry
 from lsp_server import __version__
 from lsp_server.completion import Answer, Ask, Completer
 from lsp_server.context import Context
@@ -27,7 +25,6 @@ from lsp_server.engine_host import EngineHost
 from lsp_server.gatekeeper import Gatekeeper
 from lsp_server.home_watch import HomeWatch
 from lsp_server.idle import QUIET_S, Idle
-from lsp_server.jsonrpc import REQUEST_FAILED, RpcError
 from lsp_server.live_check import LiveCheck
 from lsp_server.outcomes import Outcomes
 from lsp_server.permission import Permission
@@ -35,11 +32,12 @@ from lsp_server.prediction import Predictor
 from lsp_server.recent import Recent
 from lsp_server.remembering import Remembering
 from lsp_server.reporter import State, Status
+from lsp_server.rollback import roll_back
 from lsp_server.typing_mark import TypingMark
+from lsp_server.visibility import Visibility
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from pathlib import Path
 
     from learner.facts import Fact
     from lsp_server.completion import Menu
@@ -85,7 +83,7 @@ class Session:
         self._reporter = reporter
         self._home = outside.home
         self._privacy = PrivacyFilter(workspace.folders, settings.ignore)
-        self._allowed: dict[str, asyncio.Future[bool]] = {}
+        self._visibility = Visibility()
         self._permission = Permission(settings, outside.clock)
         self._clock = outside.clock
         self._recent = Recent()
@@ -150,7 +148,7 @@ class Session:
     def opened(self, document: Document) -> None:
         self._stir()
         self._outcomes.opened(document)
-        self._look_up(document)
+        self._visibility.look_up(document, self._privacy)
         self._idle.warm(document, Point(0, 0), self._project_of(document), delay_s=0)
 
     def changed(self, document: Document, events: Sequence[Mapping[str, Any]]) -> None:
@@ -172,12 +170,12 @@ class Session:
     def saved(self, document: Document) -> None:
         self._context.note_save(document)
         self._memory.note_save()
-        self._look_up(document)
+        self._visibility.look_up(document, self._privacy)
 
     def closed(self, document: Document) -> None:
         self._completer.stop(document)
         self._idle.stop()
-        self._allowed.pop(document.uri, None)
+        self._visibility.forget(document)
         self._context.note_close(document)
         self._outcomes.closed(document)
         self._memory.note_close(document)
@@ -190,7 +188,7 @@ class Session:
         self._context.use_folders(self._privacy)
         self._keep_ignored()
         for document in self.workspace:
-            self._look_up(document)
+            self._visibility.look_up(document, self._privacy)
 
     def _keep_ignored(self) -> None:
         """Let the night know which files it must leave out."""
@@ -206,12 +204,12 @@ class Session:
         self._stir()
         self._outcomes.moved(document, point)
         self._context.note_visit(document, point)
-        allowed = self._allowed.get(document.uri)
-        if allowed is not None and allowed.done():
-            if not allowed.result():
-                return self._keep(Answer(declined=Declined.IGNORED_FILE))
-            allowed = None
-        ask = Ask(document, point, self._project_of(document), invoked, menu, allowed)
+        allowed = self._visibility.of(document)
+        if allowed is False:
+            return self._keep(Answer(declined=Declined.IGNORED_FILE))
+        ask = Ask(
+            document, point, self._project_of(document), invoked, menu, None if allowed is True else allowed
+        )
         answer = self._completer.request(ask)
         return self._keep(answer) if isinstance(answer, Answer) else self._kept(answer)
 
@@ -294,29 +292,10 @@ class Session:
         }
 
     async def roll_back(self) -> dict[str, Any]:
-        """Let the adapter before serve again.
-
-        Raises:
-            RpcError: nothing served before, or no model is in use.
-        """
+        """Let the adapter before serve again; see :func:`lsp_server.rollback.roll_back`."""
         await self.follow()
-        registry, base = Registry(self._home), self._host.base
-        if not base:
-            raise RpcError(REQUEST_FAILED, "no model is in use")
-        replaced = registry.choice(base).adapter
-        try:
-            adapter = await asyncio.to_thread(registry.rollback, base)
-        except (AdapterError, OSError) as error:
-            raise RpcError(REQUEST_FAILED, str(error)) from None
+        found = await roll_back(self._home, self._host.base, self._reporter)
         await self.follow()
-        found = {
-            "adapter": adapter.id if adapter else None,
-            "replaced": None if replaced == OFF else replaced,
-        }
-        serving, instead = (
-            f"the adapter {each}" if each else "the bare base model" for each in found.values()
-        )
-        self._reporter.inform(f"{serving} serves again, instead of {instead}")
         return found
 
     async def follow(self) -> None:
@@ -403,15 +382,3 @@ class Session:
     def _project_of(self, document: Document) -> str:
         folder = self.workspace.folder_of(document)
         return str(folder) if folder else ""
-
-    def _look_up(self, document: Document) -> None:
-        """Find out, off the loop, whether the document's file may be seen."""
-        if document.path is not None:
-            self._allowed[document.uri] = asyncio.ensure_future(self._allows(document.path))
-
-    async def _allows(self, path: Path) -> bool:
-        try:
-            return await asyncio.to_thread(self._privacy.allows, path)
-        except OSError as error:
-            logger.warning("a file is left alone, since its folder's ignore files cannot be read: %s", error)
-            return False
