@@ -51,6 +51,7 @@ def check_machine(model: Path, home: Home) -> None:
 def memory_needed(model_bytes: int) -> int:
     """Return about how many bytes of memory training takes.
 
-    The weights are held with 16 bits each, of which a usual GGUF file has 5; a gigabyte is for the rest.
+    The weights are held with 16 bits each, whatever they are multiplied in; a usual GGUF file has 5. A
+    gigabyte is for the rest.
     """
     return 3 * model_bytes + 1_000_000_000

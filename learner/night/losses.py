@@ -142,13 +142,13 @@ def log_probs(network: Network, hidden: Tensor, ids: Tensor) -> Tensor:
 class _LogProbs(torch.autograd.Function):
     """The head's multiplication and its log-softmax, of which only a few columns are wanted.
 
-    Autograd alone would write four float32 arrays of (rows, vocabulary); here there is one, in the weights'
-    dtype, and a chunk. (Liger-Kernel's fused linear cross-entropy does the same on GPUs.)
+    Autograd alone would write four float32 arrays of (rows, vocabulary); here there is one, in the
+    multiplications' dtype, and a chunk. (Liger-Kernel's fused linear cross-entropy does the same on GPUs.)
     """
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, ids: Tensor) -> Tensor:
-        logits = hidden @ weight.t()
+        logits = hidden @ weight.to(hidden.dtype).t()
         totals = torch.cat([part.float().logsumexp(1) for part in logits.split(_CHUNK_ROWS)])
         ctx.save_for_backward(logits, totals, weight, ids)
         return logits.gather(1, ids).float() - totals[:, None]
@@ -159,6 +159,7 @@ class _LogProbs(torch.autograd.Function):
         (grad,) = grads
         parts = [tensor.split(_CHUNK_ROWS) for tensor in (logits, totals, ids, grad)]
         found = []
+        weight = weight.to(logits.dtype)
         for part, total, columns, wanted in zip(*parts, strict=True):
             slope = (part.float() - total[:, None]).exp_().mul_(-wanted.sum(1, keepdim=True))
             slope.scatter_add_(1, columns, wanted)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import rms_norm, silu
 
 from learner.night.attention import Rotation, after, whole, within
+from learner.night.frozen import FrozenLinear
 from learner.night.lora import adapter_off
 from learner.night.packing import packs
 from learner.night.weights import Weights
@@ -37,14 +38,14 @@ class PromptState:
     """What training a completion needs of everything that no adapter changes."""
 
     keys: Tensor
-    """(trained layers, kv_heads, prompt length, head_dim), in the weights' dtype."""
+    """(trained layers, kv_heads, prompt length, head_dim), in the dtype of the multiplications."""
     values: Tensor
     """As ``keys``."""
     entry: Tensor
     """The completion's hidden state before the first trained layer, (completion length, width), float32."""
     base: Tensor
-    """The completion's final hidden state without any adapter, (completion length, width), in the weights'
-    dtype: :meth:`Network.logits` makes the base's logits of it."""
+    """The completion's final hidden state without any adapter, (completion length, width), in the
+    multiplications' dtype: :meth:`Network.logits` makes the base's logits of it."""
 
     @property
     def bytes(self) -> int:
@@ -75,7 +76,7 @@ class Cache:
 
 
 class Norm(nn.Module):
-    """RMSNorm (arXiv 1910.07467) from the float32 residual stream to the weights' dtype."""
+    """RMSNorm (arXiv 1910.07467) from the float32 residual stream to the dtype of the multiplications."""
 
     def __init__(self, width: int, epsilon: float, dtype: torch.dtype) -> None:
         super().__init__()
@@ -87,21 +88,23 @@ class Norm(nn.Module):
 
 
 class Block(nn.Module):
-    """One layer; the residual stream is float32, the multiplications are in the weights' dtype."""
+    """One layer; the residual stream is float32, the multiplications are in ``dtype``."""
 
-    def __init__(self, shape: Architecture, dtype: torch.dtype, *, qkv_bias: bool) -> None:
+    def __init__(
+        self, shape: Architecture, dtype: torch.dtype, storage: torch.dtype, *, qkv_bias: bool
+    ) -> None:
         super().__init__()
         queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
         self._head_dim = shape.head_dim
         self.attn_norm = Norm(shape.width, shape.epsilon, dtype)
-        self.attn_q = nn.Linear(shape.width, queries, bias=qkv_bias, dtype=dtype)
-        self.attn_k = nn.Linear(shape.width, keys, bias=qkv_bias, dtype=dtype)
-        self.attn_v = nn.Linear(shape.width, keys, bias=qkv_bias, dtype=dtype)
-        self.attn_output = nn.Linear(queries, shape.width, bias=False, dtype=dtype)
+        self.attn_q = FrozenLinear(shape.width, queries, bias=qkv_bias, dtype=storage)
+        self.attn_k = FrozenLinear(shape.width, keys, bias=qkv_bias, dtype=storage)
+        self.attn_v = FrozenLinear(shape.width, keys, bias=qkv_bias, dtype=storage)
+        self.attn_output = FrozenLinear(queries, shape.width, bias=False, dtype=storage)
         self.ffn_norm = Norm(shape.width, shape.epsilon, dtype)
-        self.ffn_gate = nn.Linear(shape.width, shape.feed_forward, bias=False, dtype=dtype)
-        self.ffn_up = nn.Linear(shape.width, shape.feed_forward, bias=False, dtype=dtype)
-        self.ffn_down = nn.Linear(shape.feed_forward, shape.width, bias=False, dtype=dtype)
+        self.ffn_gate = FrozenLinear(shape.width, shape.feed_forward, bias=False, dtype=storage)
+        self.ffn_up = FrozenLinear(shape.width, shape.feed_forward, bias=False, dtype=storage)
+        self.ffn_down = FrozenLinear(shape.feed_forward, shape.width, bias=False, dtype=storage)
 
     def keys_values(self, normed: Tensor, rotation: Rotation) -> tuple[Tensor, Tensor]:
         """Return rotated keys and values, (rows, kv_heads, head_dim) each."""
@@ -139,15 +142,23 @@ class Block(nn.Module):
 class Network(nn.Module):
     """The model; frozen, but for what :mod:`learner.night.lora` attaches."""
 
-    def __init__(self, shape: Architecture, embedding: Table, dtype: torch.dtype, *, qkv_bias: bool) -> None:
+    def __init__(
+        self,
+        shape: Architecture,
+        embedding: Table,
+        dtype: torch.dtype,
+        storage: torch.dtype,
+        *,
+        qkv_bias: bool,
+    ) -> None:
         super().__init__()
         self.shape, self.dtype = shape, dtype
         self.adapter: LoraShape | None = None
         """The shape of the adapter that :func:`learner.night.lora.attach` put in."""
         self._embedding = embedding
-        self.blk = nn.ModuleList(Block(shape, dtype, qkv_bias=qkv_bias) for _ in range(shape.layers))
+        self.blk = nn.ModuleList(Block(shape, dtype, storage, qkv_bias=qkv_bias) for _ in range(shape.layers))
         self.output_norm = Norm(shape.width, shape.epsilon, dtype)
-        self.output = nn.Linear(shape.width, embedding.height, bias=False, dtype=dtype)
+        self.output = FrozenLinear(shape.width, embedding.height, bias=False, dtype=storage)
 
     @property
     def device(self) -> torch.device:
@@ -293,9 +304,19 @@ class Network(nn.Module):
 
 
 def load_network(
-    gguf: Path, *, dtype: torch.dtype, device: torch.device, progress: Callable[[float], None] | None = None
+    gguf: Path,
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    storage: torch.dtype | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Network:
-    """Return the network with the weights of ``gguf``; ``progress`` is told the share that is done.
+    """Return the network with the weights of ``gguf``.
+
+    Args:
+        dtype: of the multiplications.
+        storage: what their weights are kept in; by default ``dtype``.
+        progress: told the share that is done.
 
     Raises:
         ModelError: the file is missing or damaged, or holds what a night cannot train.
@@ -307,6 +328,7 @@ def load_network(
             weights.architecture,
             weights.table("token_embd.weight"),
             dtype,
+            storage or dtype,
             qkv_bias="blk.0.attn_q.bias" in names,
         )
     network.to_empty(device=device).requires_grad_(False)

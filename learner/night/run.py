@@ -10,6 +10,7 @@ from learner.job import JobError, Progress
 from learner.night.checkpoint import CheckpointFile, digest_of
 from learner.night.encoding import encode_examples
 from learner.night.export import export_adapter, load_adapter_into
+from learner.night.frozen import storage_of
 from learner.night.gemm import choose_dtype, find_device
 from learner.night.lora import LoraShape, attach, top_layers
 from learner.night.network import load_network
@@ -105,7 +106,10 @@ def compare(
 def load(job: Job, progress: Callable[[float], None]) -> Network:
     """Return the job's model with the adapter to be trained."""
     device = find_device()
-    network = load_network(job.model, dtype=choose_dtype(device), device=device, progress=progress)
+    dtype = choose_dtype(device)
+    network = load_network(
+        job.model, dtype=dtype, device=device, storage=storage_of(dtype), progress=progress
+    )
     if job.start:
         load_adapter_into(network, job.start, base_sha256=job.base)
     else:
