@@ -40,6 +40,17 @@ class Editor:
         # The tab is there before the text: until then keys would reach the file that was open before.
         shown = f'.editor-instance .monaco-editor.focused[data-uri$="{quote(f"/{name}")}"]'
         self.page.locator(shown).wait_for()
+        self._wake()
+        self.page.locator(shown).wait_for()
+
+    def _wake(self) -> None:
+        """Have VS Code load its ghost text now.
+
+        In a new window it does so when it is idle, or 5 seconds later; before, no provider is asked.
+        """
+        if not self.page.evaluate("window.isAwake"):
+            self.command("Trigger Inline Suggestion")
+            self.page.evaluate("window.isAwake = true")
 
     def at_end(self) -> None:
         self.press("Control+End")
