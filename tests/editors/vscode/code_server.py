@@ -112,12 +112,15 @@ class CodeServer:
 
         The machine's own as well: to the browser this server is a remote machine.
         """
-        for scope in ("User", "Machine"):
+        everything = SETTINGS | settings
+        usual = {name: value for name, value in everything.items() if not name.startswith("nightschool.")}
+        # Ours only once: each file would start the server anew.
+        for scope, values in (("User", usual), ("Machine", everything)):
             folder = self.folder / "user" / scope
             folder.mkdir(parents=True, exist_ok=True)
             # Never half a file: for a moment nothing would be set, and the server would be started anew.
             unfinished = self.folder / f"{scope}.json"
-            unfinished.write_text(json.dumps(SETTINGS | settings))
+            unfinished.write_text(json.dumps(values))
             unfinished.replace(folder / "settings.json")
 
     def user_settings(self) -> dict[str, Any]:

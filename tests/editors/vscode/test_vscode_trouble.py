@@ -28,13 +28,21 @@ SILENT = "for line in sys.stdin.buffer:\n    pass"
 TOO_LARGE = 2_700_000
 
 
-PATIENCE = {"nightschool.server.startTimeout": 6}
+START_S = 6
+USUAL = {"server__startTimeout": START_S, "maxTokens": None, "languages": None, "inComments": None}
+SLOW = """#!/bin/sh
+if [ "$1" = serve ]; then
+  touch '{folder}/begun'
+  while [ ! -e '{folder}/go' ]; do sleep 0.05; done
+fi
+exec '{program}' "$@"
+"""
 
 
 @pytest.fixture(scope="module")
 def window(browser: Browser, new_workbench: NewWorkbench) -> Iterator[Editor]:
-    workbench = new_workbench(**PATIENCE)
-    workbench.change_settings(server__command=scripted(workbench.home, ANSWERS))
+    workbench = new_workbench()
+    workbench.change_settings(server__command=scripted(workbench.home, ANSWERS), **USUAL)
     with workbench.opened(browser) as editor:
         yield editor
 
@@ -42,7 +50,7 @@ def window(browser: Browser, new_workbench: NewWorkbench) -> Iterator[Editor]:
 @pytest.fixture
 def editor(window: Editor) -> Editor:
     """The window with a sound server, and nothing said."""
-    window.use(scripted(window.workbench.home, ANSWERS), maxTokens=None, languages=None, inComments=None)
+    window.use(scripted(window.workbench.home, ANSWERS), **USUAL)
     window.forget_messages()
     return window
 
@@ -100,6 +108,22 @@ def test_a_server_that_was_mended_is_started_from_the_menu(editor: Editor, tmp_p
     editor.menu("Restart the server")
     editor.wait_for_status("ready: ")
     completes(editor, "restarted.py")
+
+
+def test_settings_that_change_while_the_server_starts_reach_it(editor: Editor, tmp_path: Path) -> None:
+    (program,) = scripted(editor.workbench.home, ANSWERS)
+    slow = tmp_path / "nightschool"
+    slow.write_text(SLOW.format(folder=tmp_path, program=program))
+    slow.chmod(0o755)
+    editor.workbench.change_settings(server__command=[str(slow)], server__startTimeout=60)
+    until((tmp_path / "begun").exists, "the start")
+    editor.workbench.change_settings(enabled=False)
+    editor.wait_for_choice("Turn on")
+    (tmp_path / "go").touch()
+    editor.wait_for_status("off")
+    editor.workbench.change_settings(enabled=None)
+    editor.wait_for_status("ready: ")
+    completes(editor, "changed_early.py")
 
 
 def test_a_server_on_the_path_is_found(editor: Editor) -> None:
