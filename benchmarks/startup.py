@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from estimates import spread
-from pipe import Pipe, fresh_home, start_server
+from pipe import Pipe, fresh_home, model_file, start_server
 from report import RESULTS, Figure, at_most, publish
 
 from lsp_server.jsonrpc import Connection
 from lsp_server.reporter import Reporter
 from lsp_server.server import Server
 from lsp_server.session import Surroundings
+from models.checksum import sha256_of
 from models.home import Home
 from models.supervisor import ChildEngine
+from models.tuning import Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,20 +111,29 @@ def figures_of(samples: dict[str, list[float]]) -> list[Figure]:
 
 
 def tune(home: Path, project: Path) -> None:
-    """Let the engine find its settings where it has not yet, so that no figure has that in it."""
+    """Let the engine measure what it has not yet, so that no figure has that in it."""
     tuning = Home(home).tuning
-    if tuning.exists():
-        return
-    pipe = start_server(home, {"debounce": 0}, project)
-    try:
-        ask(pipe, open_document(pipe, project / "tuned.py", "x = \n"), 0, 4)
-        deadline = time.monotonic() + TUNED_S
-        while not tuning.exists():
-            if time.monotonic() > deadline:
-                raise SystemExit(f"the engine's settings were not found within {TUNED_S} s")
-            time.sleep(1)
-    finally:
-        pipe.close()
+    deadline = time.monotonic() + TUNED_S
+    # The settings first, and with those that have won, at the next start, what batches take.
+    while not is_tuned(tuning):
+        pipe = start_server(home, {"debounce": 0}, project)
+        try:
+            ask(pipe, open_document(pipe, project / "tuned.py", "x = \n"), 0, 4)
+            before = tuning.stat().st_mtime_ns if tuning.exists() else 0
+            while not tuning.exists() or tuning.stat().st_mtime_ns == before:
+                if time.monotonic() > deadline:
+                    raise SystemExit(f"the engine's settings were not found within {TUNED_S} s")
+                time.sleep(1)
+        finally:
+            pipe.close()
+
+
+def is_tuned(tuning: Path) -> bool:
+    """Whether an engine that starts now has nothing left to measure."""
+    model = sha256_of(model_file(None))
+    kept = Tuning(tuning)
+    settings = kept.known(model)
+    return settings is not None and bool(kept.batch_seconds(model, f"{settings}, 0 layers on a GPU"))
 
 
 def time_initialize(home: Path, project: Path) -> float:

@@ -18,6 +18,7 @@ from models.gguf_file import read_header
 from models.llama import AbortFlag, Context, ContextShape, Log, Model, has_gpu
 from models.tuning import (
     COLD_TOKENS,
+    BatchTiming,
     Search,
     Settings,
     Tuner,
@@ -48,7 +49,8 @@ def load(path: Path, options: EngineOptions, abort: AbortFlag, log: Log) -> tupl
     digest = pool.submit(sha256_of, path)
     pool.shutdown(wait=False)
     tuning = Tuning(options.tuning) if options.tuning else None
-    known = tuning.known(remembered_sha256(path) or "") if tuning else None
+    model = remembered_sha256(path) or ""
+    known = tuning.known(model) if tuning else None
     settings = known or default_settings()
     if options.threads:
         settings = replace(settings, threads=options.threads)
@@ -62,12 +64,16 @@ def load(path: Path, options: EngineOptions, abort: AbortFlag, log: Log) -> tupl
             completer.notice = "; ".join(filter(None, (notice, f"{error}; the base model serves alone")))
     if tuning is None:
         return completer, []
+    under = f"{settings}, {context.model.gpu_layers} layers on a GPU"
+    chores: list[Chore] = [BatchTiming(tuning, completer.timer, digest.result, under)]
+    if seconds := tuning.batch_seconds(model, under):
+        completer.timer.know(seconds)
     # On a GPU, what is tuned here hardly matters, and a second copy of the weights may find no room.
-    if known or context.model.gpu_layers:
-        return completer, [completer.timer]
-    measure = partial(_measure, path, abort, log)
-    search = Search(settings, measure, fixed_threads=options.threads is not None)
-    return completer, [completer.timer, Tuner(tuning, search, digest.result)]
+    if not (known or context.model.gpu_layers):
+        measure = partial(_measure, path, abort, log)
+        search = Search(settings, measure, fixed_threads=options.threads is not None)
+        chores.append(Tuner(tuning, search, digest.result))
+    return completer, chores
 
 
 def _begin(

@@ -21,11 +21,15 @@ from models.checksum import remember
 from models.home import private_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from models.draft_length import BatchTimer
 
 COLD_SHARE = 0.2
 """How much of a cold prompt of :data:`COLD_TOKENS` tokens belongs to a typical keystroke."""
 COLD_TOKENS = 64
+_BATCHES = "batches"
+"""In the file beside the machines: what batches take on each."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,22 @@ class Tuning:
         with contextlib.suppress(OSError):
             content = self._read()
             content.setdefault(machine(), {})[model] = asdict(winner)
+            private_directory(self._path.parent)
+            remember(self._path, content)
+
+    def batch_seconds(self, model: str, under: str) -> dict[int, float] | None:
+        """Return what batches take with the model ``under`` settings, by their rows; None if unknown."""
+        with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+            measured = self._read()[_BATCHES][machine()][model][under]
+            return {int(rows): float(seconds) for rows, seconds in measured.items()}
+        return None
+
+    def keep_batch_seconds(self, model: str, under: str, measured: Mapping[int, float]) -> None:
+        """Write what batches take; a full disk costs another measurement at the next start."""
+        with contextlib.suppress(OSError):
+            content = self._read()
+            kept = content.setdefault(_BATCHES, {}).setdefault(machine(), {})
+            kept[model] = {under: measured}
             private_directory(self._path.parent)
             remember(self._path, content)
 
@@ -126,6 +146,23 @@ class Tuner:
         self._search.step()
         if self._search.is_done:
             self._tuning.keep(self._digest(), self._search.best)
+
+
+class BatchTiming:
+    """Times batches, and keeps what they take for the next start."""
+
+    def __init__(self, tuning: Tuning, timer: BatchTimer, digest: Callable[[], str], under: str) -> None:
+        """``under`` names the settings that the engine runs with."""
+        self._tuning, self._timer, self._digest, self._under = tuning, timer, digest, under
+
+    @property
+    def is_done(self) -> bool:
+        return self._timer.is_done
+
+    def step(self) -> None:
+        self._timer.step()
+        if self._timer.is_done and self._timer.costs:
+            self._tuning.keep_batch_seconds(self._digest(), self._under, self._timer.costs.measured)
 
 
 def keystroke_ms(decode: Callable[[int], None], clock: Callable[[], float] = time.perf_counter) -> float:

@@ -9,11 +9,11 @@ import psutil
 import pytest
 
 from models import loading
-from models.draft_length import BatchTimer
+from models.draft_length import SIZES
 from models.engine import EngineError, EngineOptions, Request
 from models.llama import AbortFlag, Log, Model
 from models.prompt import Prompt
-from models.tuning import Tuner
+from models.tuning import BatchTiming, Tuner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,18 @@ def test_without_a_gpu_the_processor_computes_and_is_tuned(
     )
     assert (completer.context.model.gpu_layers, completer.notice) == (0, "")
     assert completer.context.shape.batch > completer.context.shape.ubatch
-    assert [type(chore) for chore in chores] == [BatchTimer, Tuner]
+    assert [type(chore) for chore in chores] == [BatchTiming, Tuner]
+
+
+def test_what_batches_take_is_measured_once_and_kept(smollm: Path, llama_log: Log, tmp_path: Path) -> None:
+    options = EngineOptions(cells=256, tuning=tmp_path / "t")
+    completer, (batches, _) = loading.load(smollm, options, AbortFlag(), llama_log)
+    while not batches.is_done:
+        batches.step()
+    assert completer.timer.costs is not None and set(completer.timer.costs.measured) == set(SIZES)
+    again, (kept, _) = loading.load(smollm, options, AbortFlag(), llama_log)
+    assert kept.is_done and again.timer.costs is not None
+    assert again.timer.costs.measured == completer.timer.costs.measured
 
 
 @pytest.mark.usefixtures("gpu")
@@ -46,7 +57,7 @@ def test_a_gpu_takes_all_layers_in_parts_that_can_be_stopped(
     )
     assert completer.context.model.gpu_layers == loading.ALL_LAYERS
     assert completer.context.shape.batch == completer.context.shape.ubatch
-    assert [type(chore) for chore in chores] == [BatchTimer]
+    assert [type(chore) for chore in chores] == [BatchTiming]
     assert completer.complete(REQUEST, 0.0).candidates[0].text
 
 
