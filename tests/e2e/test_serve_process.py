@@ -174,7 +174,7 @@ def test_a_model_that_arrives_later_completes_without_a_restart(
     assert "nightschool model get smollm2-135m" in client.status["remedy"]
     editor = client.edit(SOURCE, "early.py")
     assert ghost_text(editor) == ""
-    (tmp_path / "home" / "models").mkdir()
+    (tmp_path / "home" / "models").mkdir(exist_ok=True)  # the server may have made it, to watch it
     (tmp_path / "home" / "models" / smollm.name).symlink_to(smollm)
     client.wait_for_state("ready")
     assert ghost_text(editor)
