@@ -49,9 +49,9 @@ def broken(folder: Path, version: str, serve: str) -> list[str]:
 
 def messages(home: Path) -> list[dict]:
     """Return what scripted servers and their client have said to each other, with ``at`` and ``from``."""
-    lines = [
-        line for file in sorted(home.glob("recording-*.jsonl")) for line in file.read_text().splitlines()
-    ]
+    # By age, not by the process's number in the name: those begin anew after the largest.
+    files = sorted(home.glob("recording-*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
+    lines = [line for file in files for line in file.read_text().splitlines()]
     entries = [json.loads(line) for line in lines]
     return [{"at": entry["at"], "from": entry["from"], **entry["message"]} for entry in entries]
 

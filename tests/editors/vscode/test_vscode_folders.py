@@ -62,6 +62,15 @@ def told(home: Path) -> Told:
     return found
 
 
+def knows(home: Path, *names: str) -> None:
+    """Wait until the server knows these folders."""
+    try:
+        until(lambda: told(home).folders == set(names), f"the folders {names}")
+    except AssertionError as error:
+        said = [message.get("method") for message in messages(home) if message["from"] == "client"]
+        raise AssertionError(f"{error}: it knows {told(home).folders} after {said}") from None
+
+
 def describe(path: Path, *names: str) -> None:
     """Write the workspace's description, with settings of which not all are a workspace's to choose."""
     folders = [{"path": str(path.parent / name)} for name in names]
@@ -94,12 +103,12 @@ def test_untrusted_folders_share_a_server_that_they_do_not_choose(
     with workbench.opened(browser, f"workspace={described}") as editor:
         editor.wait_for_status("ready: ")
         editor.page.locator(".statusbar-item", has_text="Restricted Mode").wait_for()
-        until(lambda: told(home).folders == {"one", "two"}, "both folders")
+        knows(home, "one", "two")
         until(lambda: told(home).settings[-1]["max_tokens"] == 7, "what is the workspace's to choose")
         completes(editor, "one/first.py")
         completes(editor, "two/second.py")
         describe(described, "one", "two", "three")
-        until(lambda: told(home).folders == {"one", "two", "three"}, "the folder that came later")
+        knows(home, "one", "two", "three")
         completes(editor, "three/third.py")
         # It is as good as those before: what it ignores is left alone.
         editor.open("three/made.py", "import os\n")
