@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import shlex
 import sys
 import time
@@ -21,6 +22,7 @@ from learner import train_cli
 from learner.distance import edit_distance, kept_chars
 from learner.exam import examination
 from learner.exam.generic import generic_questions
+from learner.exam.verdict import reasons_against
 from learner.facts import Event, EventKind, Horizon, KnownBy, Offered, Served, Session, Settlement
 from learner.ledger import Ledger
 from learner.nightly import Night as WholeNight
@@ -30,8 +32,11 @@ from models.engine import Candidate
 from models.prompt import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from learner.canaries import Leak
+    from learner.exam.results import PaperResult
+    from learner.exam.verdict import Limits
     from learner.job import Progress
     from learner.nightly import NightOptions
     from models.home import Home
@@ -121,10 +126,21 @@ def _short(home: Home, options: NightOptions, on_progress: Callable[[Progress], 
     return WholeNight(home, replace(options, selection=selection, training=training), on_progress)
 
 
+def _reasons_against(
+    outcomes: PaperResult, generic: PaperResult, leaks: Sequence[Leak], limits: Limits
+) -> list[str]:
+    """Judge as ever, but not by the generic paper: of so few questions a near-tie decides."""
+    wide = replace(
+        limits, forgotten=1.0, generic_loss=math.inf, generic_saved=math.inf, silence=1.0, length=math.inf
+    )
+    return reasons_against(outcomes, generic, leaks, wide)
+
+
 def main(words: list[str]) -> None:
     if words[0] == "train":
         questions = generic_questions()[::40]
         examination.generic_questions = lambda: questions
+        examination.reasons_against = _reasons_against
         train_cli.Night = _short
     else:
         night = (sys.executable, "-m", "tests.editors.short_school", "train", "--json", "--progress")
