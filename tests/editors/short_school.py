@@ -2,7 +2,7 @@
 
 Usage: python -m tests.editors.short_school COMMAND..., with NIGHTSCHOOL_HOME
 
-All is real but for the night's size: no examples from files, few outcomes quickly learned, every fortieth of
+All is real but for the night's size: no examples from files, few outcomes quickly learned, every fourth of
 the exam's generic questions, and no waiting until nobody types. :func:`record_days` makes the days before it.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import shlex
 import sys
 import time
@@ -22,7 +21,6 @@ from learner import train_cli
 from learner.distance import edit_distance, kept_chars
 from learner.exam import examination
 from learner.exam.generic import generic_questions
-from learner.exam.verdict import reasons_against
 from learner.facts import Event, EventKind, Horizon, KnownBy, Offered, Served, Session, Settlement
 from learner.ledger import Ledger
 from learner.nightly import Night as WholeNight
@@ -32,11 +30,8 @@ from models.engine import Candidate
 from models.prompt import Prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from learner.canaries import Leak
-    from learner.exam.results import PaperResult
-    from learner.exam.verdict import Limits
     from learner.job import Progress
     from learner.nightly import NightOptions
     from models.home import Home
@@ -121,26 +116,15 @@ def short_school(home: Path) -> list[str]:
 
 
 def _short(home: Home, options: NightOptions, on_progress: Callable[[Progress], None]) -> WholeNight:
-    selection = replace(options.selection, repository=0, replay_share=0.0)
+    selection = replace(options.selection, repository=0)
     training = replace(options.training, epochs=5, learning_rate=1e-3, memory_mb=2000, give_way=())
     return WholeNight(home, replace(options, selection=selection, training=training), on_progress)
 
 
-def _reasons_against(
-    outcomes: PaperResult, generic: PaperResult, leaks: Sequence[Leak], limits: Limits
-) -> list[str]:
-    """Judge as ever, but not by the generic paper: of so few questions a near-tie decides."""
-    wide = replace(
-        limits, forgotten=1.0, generic_loss=math.inf, generic_saved=math.inf, silence=1.0, length=math.inf
-    )
-    return reasons_against(outcomes, generic, leaks, wide)
-
-
 def main(words: list[str]) -> None:
     if words[0] == "train":
-        questions = generic_questions()[::40]
+        questions = generic_questions()[::4]
         examination.generic_questions = lambda: questions
-        examination.reasons_against = _reasons_against
         train_cli.Night = _short
     else:
         night = (sys.executable, "-m", "tests.editors.short_school", "train", "--json", "--progress")
