@@ -2,8 +2,8 @@
 
 Usage: python -m tests.editors.short_school COMMAND..., with NIGHTSCHOOL_HOME
 
-All is real but for the night's size: no examples from files, few outcomes quickly learned, every fourth of
-the exam's generic questions, and no waiting until nobody types. :func:`record_days` makes the days before it.
+All is real but for the night's size: no examples from files, few outcomes quickly learned, and no waiting
+until nobody types; the exam is whole. :func:`record_days` makes the days before it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING
 
 from learner import train_cli
 from learner.distance import edit_distance, kept_chars
-from learner.exam import examination
-from learner.exam.generic import generic_questions
 from learner.facts import Event, EventKind, Horizon, KnownBy, Offered, Served, Session, Settlement
 from learner.ledger import Ledger
 from learner.nightly import Night as WholeNight
@@ -117,14 +115,14 @@ def short_school(home: Path) -> list[str]:
 
 def _short(home: Home, options: NightOptions, on_progress: Callable[[Progress], None]) -> WholeNight:
     selection = replace(options.selection, repository=0)
-    training = replace(options.training, epochs=5, learning_rate=1e-3, memory_mb=2000, give_way=())
+    training = replace(
+        options.training, epochs=5, learning_rate=1e-3, anchor=0.3, memory_mb=2000, give_way=()
+    )
     return WholeNight(home, replace(options, selection=selection, training=training), on_progress)
 
 
 def main(words: list[str]) -> None:
     if words[0] == "train":
-        questions = generic_questions()[::4]
-        examination.generic_questions = lambda: questions
         train_cli.Night = _short
     else:
         night = (sys.executable, "-m", "tests.editors.short_school", "train", "--json", "--progress")

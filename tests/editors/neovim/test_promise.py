@@ -19,7 +19,7 @@ SETTINGS = {"debounce": 0, "gate": 0, "memory": False, "micro_nights": False, "m
 """It is the weights that are to learn: not the gate, which would hide what was never taken, nor memory."""
 READY_S = 60.0
 NIGHT_S = 600.0
-"""On two cores with nothing else to do it takes 20."""
+"""On two cores with nothing else to do it takes 60."""
 
 
 def ghost_at(editor: Editor, file: str, before: str) -> str:

@@ -195,9 +195,15 @@ class Editor:
         self.page.evaluate("window.messages.length = 0")
 
     def press_button(self, message: str, button: str) -> None:
-        """Press a button of the message that contains this; VS Code puts a warning away after 12 seconds."""
-        shown = self.page.locator(".notification-list-item", has_text=message).first
-        shown.locator(".monaco-button", has_text=button).first.click()
+        """Press a button of the message that contains this, shown or put away in their list."""
+        shown = self.page.locator(".notification-list-item", has_text=message)
+        wanted = shown.locator(".monaco-button", has_text=button).filter(visible=True).first
+        with contextlib.suppress(BrowserError):
+            wanted.click(timeout=BOX_MS)
+            return
+        # VS Code puts a warning away after 12 seconds.
+        self.command("Notifications: Show Notifications")
+        wanted.click()
 
     # Servers
 

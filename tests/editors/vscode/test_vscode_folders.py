@@ -79,6 +79,26 @@ def describe(path: Path, *names: str) -> None:
     unfinished.replace(path)
 
 
+def shows_folders(editor: Editor) -> None:
+    """Wait until the explorer shows the folders, in a window that has them.
+
+    VS Code in a browser may lose them at its start: it takes the file's settings, and none of its folders if
+    the connection to where the file is comes up just then. Whoever sees an empty explorer loads anew.
+    """
+    page = editor.page
+    full = page.locator(".explorer-folders-view")
+    empty = page.get_by_text("You have not yet added a folder to the workspace")
+
+    def is_full() -> bool:
+        full.or_(empty).first.wait_for(state="attached")
+        if full.count():
+            return True
+        page.reload()
+        return False
+
+    until(is_full, "the folders in the explorer")
+
+
 def completes(editor: Editor, name: str) -> None:
     editor.open(name, "import os\n")
     editor.at_end()
@@ -101,6 +121,7 @@ def test_untrusted_folders_share_a_server_that_they_do_not_choose(
     described = workbench.project / "all.code-workspace"
     describe(described, "one", "two")
     with workbench.opened(browser, f"workspace={described}") as editor:
+        shows_folders(editor)
         editor.wait_for_status("ready: ")
         editor.page.locator(".statusbar-item", has_text="Restricted Mode").wait_for()
         knows(home, "one", "two")

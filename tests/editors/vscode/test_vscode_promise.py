@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LOADED_S = 120.0
 NIGHT_S = 600.0
-"""On two cores with nothing else to do it takes 20."""
+"""On two cores with nothing else to do it takes 60."""
 
 
 def ghost_at(editor: Editor, name: str, place: Place) -> str:
