@@ -13,7 +13,6 @@ batch costs on this machine is measured first, as the engine does by itself in p
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import tempfile
@@ -27,7 +26,8 @@ from estimates import paired, ratio_of_medians, spread
 from pipe import model_file, own_home
 from projects import DEVELOPMENT, REPORTING, fetch
 from repeats import IN_THE_PROMPT, KINDS, ORDINARY, RECALLED, Site, bodies, sites
-from report import RESULTS, SCRATCH, Figure, append_row, at_least, publish, read_rows
+from report import SCRATCH, Figure, append_row, at_least, publish, read_rows
+from resumable import options_parser
 
 from learner.memory.chunk import chunk_of
 from learner.memory.episode import Episode, Kind
@@ -41,6 +41,8 @@ from models.llama import AbortFlag, Log
 from models.loading import load
 
 if TYPE_CHECKING:
+    import argparse
+
     from numpy.typing import NDArray
     from repeats import Spot
 
@@ -57,18 +59,10 @@ TARGET = 1.5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = options_parser(__doc__)
     add = parser.add_argument
     add("--each", type=int, default=8, help="places of each kind per project")
-    add("--threads", type=int, default=2)
-    add("--seed", type=int, default=1)
-    add("--model", type=Path, metavar="GGUF", help="by default the model in use")
     add("--development", action="store_true", help="on the projects for choosing settings")
-    add("--minutes", type=float, default=float("inf"), help="stop after the place begun by then")
-    add("--report", action="store_true", help="only print the figures of what was run so far")
-    add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
     options = parser.parse_args()
     name = "drafts-development" if options.development else "drafts"
     rows_file = SCRATCH / f"{name}.jsonl"

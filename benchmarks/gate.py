@@ -9,7 +9,6 @@ judges each, and learns from each outcome as a server does (``learned``); or it 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -20,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from estimates import Estimate, paired, spread
 from pipe import model_file
 from projects import REPORTING, fetch
-from report import RESULTS, SCRATCH, Figure, at_least, at_most, publish
+from report import SCRATCH, Figure, at_least, at_most, publish
+from resumable import options_parser
 
 from learner.gate.calibration import calibration
 from learner.gate.features import History, Spot, features_of
@@ -33,6 +33,7 @@ from learner.labels import Label
 from models.engine import Candidate
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     import numpy as np
@@ -65,16 +66,10 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options_parser(__doc__)
     add = parser.add_argument
     add("--cursors", type=int, default=60, help="per project")
     add("--per-file", type=int, default=4)
-    add("--threads", type=int, default=2)
-    add("--seed", type=int, default=1)
-    add("--model", type=Path, metavar="GGUF", help="by default the model in use")
-    add("--minutes", type=float, default=float("inf"), help="stop after the cursor begun by then")
-    add("--report", action="store_true", help="only print the figures of what was run so far")
-    add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
     return parser.parse_args()
 
 

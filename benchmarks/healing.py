@@ -7,12 +7,10 @@ arms. Then some of the words are typed on, letter by letter, each arm from the s
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comparison import accuracy
@@ -21,7 +19,8 @@ from estimates import mcnemar, mean_difference, paired, spread
 from pipe import model_file
 from projects import DEVELOPMENT, fetch
 from quality import distinct_files, lines_of_files
-from report import RESULTS, SCRATCH, Figure, append_row, at_least, publish, read_rows
+from report import SCRATCH, Figure, append_row, at_least, publish, read_rows
+from resumable import options_parser
 
 from learner.declined import Declined
 from learner.place import place_at
@@ -33,7 +32,9 @@ from models.llama import AbortFlag, Context, ContextShape, Log, Model
 from models.prompt import Prompt, encode, healed
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from cursors import Cursor
 
@@ -76,17 +77,11 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options_parser(__doc__)
     add = parser.add_argument
     add("--cursors", type=int, default=120, help="per project")
     add("--per-file", type=int, default=4)
     add("--typed", type=int, default=12, help="at every so many cursors the word is typed on")
-    add("--threads", type=int, default=2)
-    add("--seed", type=int, default=1)
-    add("--model", type=Path, metavar="GGUF", help="by default the model in use")
-    add("--minutes", type=float, default=float("inf"), help="stop after the cursor begun by then")
-    add("--report", action="store_true", help="only print the figures of what was run so far")
-    add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
     return parser.parse_args()
 
 

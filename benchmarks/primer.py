@@ -8,7 +8,6 @@ at any place: with the full one, a thousand cursors would take a day on two core
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import sys
@@ -23,7 +22,8 @@ from cursors import cursors
 from estimates import mean_difference, paired
 from pipe import model_file
 from quality import distinct_files, lines_of_files, stands_elsewhere
-from report import RESULTS, SCRATCH, Figure, append_row, at_least, at_most, publish, read_rows
+from report import SCRATCH, Figure, append_row, at_least, at_most, publish, read_rows
+from resumable import options_parser
 from rich.console import Console
 
 from learner.declined import Declined
@@ -41,6 +41,7 @@ from models.primers import primer_path
 from models.supervisor import ChildEngine
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import AsyncIterator
 
     import numpy as np
@@ -116,19 +117,13 @@ def digest(primer: Path) -> str:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options_parser(__doc__, seed=2)
     add = parser.add_argument
     add("--primer", type=Path, metavar="GGUF", help="by default the one that ships for the model")
     add("--cursors", type=int, default=220, help="per project")
     add("--per-file", type=int, default=5)
-    add("--threads", type=int, default=2)
     add("--max-tokens", type=int, default=64)
-    add("--seed", type=int, default=2)
-    add("--model", type=Path, metavar="GGUF", help="by default the model in use")
-    add("--minutes", type=float, default=float("inf"), help="stop after the cursor begun by then")
-    add("--report", action="store_true", help="only print the figures of what was run so far")
     add("--name", default="primer", help="what the result is called")
-    add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
     return parser.parse_args()
 
 

@@ -8,7 +8,6 @@ cursors whose line stands in another file as well are reported apart.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import sys
@@ -24,7 +23,8 @@ from cursors import PASSED_OVER, cursors, readable
 from estimates import spread
 from pipe import model_file
 from projects import REPORTING, fetch
-from report import RESULTS, SCRATCH, Figure, append_row, publish, read_rows
+from report import SCRATCH, Figure, append_row, publish, read_rows
+from resumable import options_parser
 from rich.console import Console
 
 from learner.declined import Declined
@@ -37,6 +37,7 @@ from models.engine import EngineOptions, Request
 from models.supervisor import ChildEngine
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import AsyncIterator, Iterator
 
     from cursors import Cursor
@@ -62,17 +63,11 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = options_parser(__doc__)
     add = parser.add_argument
     add("--cursors", type=int, default=105, help="per project")
     add("--per-file", type=int, default=3)
-    add("--threads", type=int, default=2)
     add("--max-tokens", type=int, default=64)
-    add("--seed", type=int, default=1)
-    add("--model", type=Path, metavar="GGUF", help="by default the model in use")
-    add("--minutes", type=float, default=float("inf"), help="stop after the cursor begun by then")
-    add("--report", action="store_true", help="only print the figures of what was run so far")
-    add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
     return parser.parse_args()
 
 

@@ -22,6 +22,7 @@ bench latency --window ours
 bench latency --window llama.vim
 bench latency --peer create-completion --files 12 --keys 5
 bench quality
+bench primer
 bench training
 bench training --ablate
 bench healing
