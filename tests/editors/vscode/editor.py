@@ -100,6 +100,16 @@ class Editor:
     def no_ghost(self) -> None:
         until(lambda: self.visible_ghost() is None, "the ghost text's end")
 
+    def completes(self, name: str, typed: str, ghost: str) -> dict[str, Any]:
+        """Type in a new file, see this ghost text and take it with Tab; return the ledger's row."""
+        self.open(name, "import os\n")
+        self.at_end()
+        self.type(typed)
+        assert self.ghost() == ghost
+        self.press("Tab")
+        assert self.save(name).rstrip("\n").endswith(typed + ghost)
+        return self.workbench.rows.labelled("accepted", name)
+
     # Commands and the status bar item
 
     def command(self, title: str) -> None:

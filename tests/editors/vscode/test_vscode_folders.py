@@ -99,16 +99,6 @@ def shows_folders(editor: Editor) -> None:
     until(is_full, "the folders in the explorer")
 
 
-def completes(editor: Editor, name: str) -> None:
-    editor.open(name, "import os\n")
-    editor.at_end()
-    editor.type("before = ")
-    assert editor.ghost() == "1 + 1"
-    editor.press("Tab")
-    assert editor.save(name).rstrip("\n").endswith("before = 1 + 1")
-    editor.workbench.rows.labelled("accepted", name)
-
-
 def test_untrusted_folders_share_a_server_that_they_do_not_choose(
     browser: Browser, new_workbench: NewWorkbench
 ) -> None:
@@ -126,11 +116,11 @@ def test_untrusted_folders_share_a_server_that_they_do_not_choose(
         editor.page.locator(".statusbar-item", has_text="Restricted Mode").wait_for()
         knows(home, "one", "two")
         until(lambda: told(home).settings[-1]["max_tokens"] == 7, "what is the workspace's to choose")
-        completes(editor, "one/first.py")
-        completes(editor, "two/second.py")
+        editor.completes("one/first.py", "before = ", "1 + 1")
+        editor.completes("two/second.py", "before = ", "1 + 1")
         describe(described, "one", "two", "three")
         knows(home, "one", "two", "three")
-        completes(editor, "three/third.py")
+        editor.completes("three/third.py", "before = ", "1 + 1")
         # It is as good as those before: what it ignores is left alone.
         editor.open("three/made.py", "import os\n")
         editor.at_end()

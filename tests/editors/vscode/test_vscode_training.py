@@ -97,19 +97,8 @@ def end_night(workbench: Workbench, verdict: dict[str, Any]) -> None:
     unfinished.rename(workbench.folder / "verdict")
 
 
-def completes(editor: Editor, name: str, text: str, adapter: str | None) -> None:
-    """Take what is offered, and see which adapter the ledger names."""
-    editor.open(name, "import os\n")
-    editor.at_end()
-    editor.type("hours = ")
-    assert editor.ghost() == text
-    editor.press("Tab")
-    assert editor.save(name).rstrip("\n").endswith(f"hours = {text}")
-    assert editor.workbench.rows.labelled("accepted", name)["adapter"] == adapter
-
-
 def test_what_a_night_promotes_serves_at_the_next_key(editor: Editor) -> None:
-    completes(editor, "before.py", "many(rows)", None)
+    assert editor.completes("before.py", "hours = ", "many(rows)")["adapter"] is None
     begin_night(editor)
     end_night(editor.workbench, promoted(FIRST))
     verdict = editor.is_told("passed its exam")
@@ -119,11 +108,11 @@ def test_what_a_night_promotes_serves_at_the_next_key(editor: Editor) -> None:
     )
     editor.wait_for_status(f"adapter {FIRST}")
     until(lambda: "training" not in editor.status, "the training's end")
-    completes(editor, "after.py", "audited(rows)", FIRST)
+    assert editor.completes("after.py", "hours = ", "audited(rows)")["adapter"] == FIRST
 
 
 def test_a_corrected_offer_and_a_night_make_the_next_offer_better(editor: Editor) -> None:
-    completes(editor, "corrected.py", "many(rows)", None)
+    assert editor.completes("corrected.py", "hours = ", "many(rows)")["adapter"] is None
     editor.press("Shift+Home")
     editor.type("hours = audited(rows)")
     assert editor.save("corrected.py").rstrip("\n").endswith("\nhours = audited(rows)")
@@ -133,14 +122,14 @@ def test_a_corrected_offer_and_a_night_make_the_next_offer_better(editor: Editor
     end_night(editor.workbench, promoted(FIRST))
     editor.is_told("passed its exam and serves now")
     editor.wait_for_status(f"adapter {FIRST}")
-    completes(editor, "like.py", "audited(rows)", FIRST)
+    assert editor.completes("like.py", "hours = ", "audited(rows)")["adapter"] == FIRST
 
 
 def test_a_refused_adapter_changes_nothing(editor: Editor) -> None:
     begin_night(editor)
     end_night(editor.workbench, REFUSED)
     editor.is_told(f"adapter {SECOND} did not pass its exam, what served serves on: it forgets")
-    completes(editor, "refused.py", "many(rows)", None)
+    assert editor.completes("refused.py", "hours = ", "many(rows)")["adapter"] is None
 
 
 @pytest.mark.parametrize("by", ["button", "menu"])
@@ -161,11 +150,11 @@ def test_rolling_back_serves_what_served_before(editor: Editor) -> None:
     serve(editor.workbench, FIRST)
     serve(editor.workbench, SECOND)
     editor.wait_for_status(f"adapter {SECOND}")
-    completes(editor, "second.py", "closed(rows)", SECOND)
+    assert editor.completes("second.py", "hours = ", "closed(rows)")["adapter"] == SECOND
     editor.menu("Roll back")
     editor.is_told(f"the adapter {FIRST} serves again, instead of the adapter {SECOND}")
     editor.wait_for_status(f"adapter {FIRST}")
-    completes(editor, "first.py", "audited(rows)", FIRST)
+    assert editor.completes("first.py", "hours = ", "audited(rows)")["adapter"] == FIRST
     current = json.loads((editor.workbench.home / "adapters/current").read_text())
     assert current["serving"][sha256_of(editor.workbench.home / "answers.json")]["adapter"] == FIRST
 
@@ -181,5 +170,5 @@ def test_a_night_outlives_the_window(editor: Editor) -> None:
     night.wait(10)
     page.goto(address)
     editor.wait_for_status(f"adapter {SECOND}")
-    completes(editor, "again.py", "closed(rows)", SECOND)
+    assert editor.completes("again.py", "hours = ", "closed(rows)")["adapter"] == SECOND
     assert editor.messages() == []

@@ -55,17 +55,6 @@ def editor(window: Editor) -> Editor:
     return window
 
 
-def completes(editor: Editor, name: str) -> None:
-    """See that ghost text comes, and take it."""
-    editor.open(name, "import os\n")
-    editor.at_end()
-    editor.type("after = ")
-    assert editor.ghost() == "2 + 2"
-    editor.press("Tab")
-    assert editor.save(name).rstrip("\n").endswith("after = 2 + 2")
-    editor.workbench.rows.labelled("accepted", name)
-
-
 def types(editor: Editor, name: str) -> None:
     """See that typing, indenting and saving work, without ghost text."""
     editor.open(name, "")
@@ -97,7 +86,7 @@ def test_a_server_of_no_use_is_told_of_once(
     until(lambda: not editor.servers(), "the end of the server before")
     # Nobody has answered the message: what mends it counts all the same.
     editor.use(scripted(editor.workbench.home, ANSWERS))
-    completes(editor, f"{tmp_path.name}_mended.py")
+    editor.completes(f"{tmp_path.name}_mended.py", "after = ", "2 + 2")
 
 
 def test_a_server_that_was_mended_is_started_from_the_menu(editor: Editor, tmp_path: Path) -> None:
@@ -107,7 +96,7 @@ def test_a_server_that_was_mended_is_started_from_the_menu(editor: Editor, tmp_p
     copyfile(sound, program)
     editor.menu("Restart the server")
     editor.wait_for_status("ready: ")
-    completes(editor, "restarted.py")
+    editor.completes("restarted.py", "after = ", "2 + 2")
 
 
 def test_settings_that_change_while_the_server_starts_reach_it(editor: Editor, tmp_path: Path) -> None:
@@ -123,7 +112,7 @@ def test_settings_that_change_while_the_server_starts_reach_it(editor: Editor, t
     editor.wait_for_status("off")
     editor.workbench.change_settings(enabled=None)
     editor.wait_for_status("ready: ")
-    completes(editor, "changed_early.py")
+    editor.completes("changed_early.py", "after = ", "2 + 2")
 
 
 def test_a_server_on_the_path_is_found(editor: Editor) -> None:
@@ -132,7 +121,7 @@ def test_a_server_on_the_path_is_found(editor: Editor) -> None:
     found.symlink_to(program)
     try:
         editor.use(None)
-        completes(editor, "found.py")
+        editor.completes("found.py", "after = ", "2 + 2")
     finally:
         found.unlink()
     assert editor.messages() == []
@@ -143,7 +132,7 @@ def test_settings_of_a_wrong_type_are_named_once(editor: Editor) -> None:
     editor.is_told("setting 'max_tokens' is 'many', but must be a whole number from 1 to 512")
     editor.is_told("setting 'languages' is 'python'")
     editor.workbench.change_settings(inComments=False)
-    completes(editor, "wrong_type.py")
+    editor.completes("wrong_type.py", "after = ", "2 + 2")
     assert len(editor.messages()) == 2
 
 
@@ -162,7 +151,7 @@ def test_a_killed_server_is_started_again_with_one_message(editor: Editor) -> No
         editor.wait_for_status("ready: ", after=before)
         assert editor.server().pid != server.pid
         editor.is_told("the server ended and was restarted")
-        completes(editor, f"killed_{number}.py")
+        editor.completes(f"killed_{number}.py", "after = ", "2 + 2")
     assert len(editor.messages()) == 1
 
 
@@ -173,7 +162,7 @@ def test_a_read_only_file_is_left_alone(editor: Editor) -> None:
     editor.press("Control+ArrowRight", "Tab", "Escape")
     assert editor.visible_ghost() is None
     assert (editor.workbench.project / "read_only.py").read_text() == "before = \n"
-    completes(editor, "beside_read_only.py")
+    editor.completes("beside_read_only.py", "after = ", "2 + 2")
     assert editor.messages() == []
 
 
@@ -185,7 +174,7 @@ def test_a_huge_file_can_be_typed_in_and_holds_nothing_up(editor: Editor) -> Non
     editor.press("Control+S")
     until(lambda: huge.read_text().endswith("after = "), "the saved text")
     assert editor.visible_ghost() is None
-    completes(editor, "beside_huge.py")
+    editor.completes("beside_huge.py", "after = ", "2 + 2")
     assert editor.messages() == []
 
 
@@ -213,5 +202,5 @@ def test_a_terminal_is_left_alone(editor: Editor) -> None:
     editor.command("Terminal: Kill All Terminals")
     # With the last of them the panel goes, and gives the focus back to the editor.
     editor.page.locator(".part.panel").wait_for(state="hidden")
-    completes(editor, "beside_terminal.py")
+    editor.completes("beside_terminal.py", "after = ", "2 + 2")
     assert editor.messages() == []
