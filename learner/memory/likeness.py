@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from learner.memory.renaming import renamed, renames
 from learner.retrieval.identifiers import words
 
 if TYPE_CHECKING:
@@ -55,13 +56,16 @@ def continuation(pattern: Pattern, place: MemoryPlace) -> str | None:
     """Return what the pattern would write at the place, from the cursor on; None where it does not fit.
 
     It fits where its line begins with what stands left of the cursor, or, on a line that begins otherwise,
-    where the text left of its own cursor ended with the same word and sign.
+    where the text left of its own cursor ended with the same word and sign. Names in which the enclosing
+    definitions differ are the present one's.
     """
     begun = place.begun
-    if pattern.line.startswith(begun):
-        rest = pattern.line[len(begun) :]
+    names = renames(pattern.definition, place.definition)
+    line = renamed(pattern.line, names)
+    if line.startswith(begun):
+        rest = line[len(begun) :]
     elif (last := _LAST.search(begun)) and len(last[0].strip()) > 1 and pattern.before.endswith(last[0]):
-        rest = pattern.line[len(pattern.before.lstrip()) :]
+        rest = renamed(pattern.line[len(pattern.before.lstrip()) :], names)
     else:
         return None
     return _indented(rest, pattern.before, place.indent) if rest.strip() else None
@@ -77,7 +81,8 @@ def features(
         share: of the strength of all that is remembered for such a place, this pattern's part.
     """
     begun = place.begun
-    fits = bool(begun.strip()) and pattern.line.startswith(begun)
+    line = renamed(pattern.line, renames(pattern.definition, place.definition))
+    fits = bool(begun.strip()) and line.startswith(begun)
     theirs = frozenset(pattern.words.split())
     total = sum(rarity.values())
     return {

@@ -11,6 +11,7 @@ from learner.memory.episode import WRITTEN, is_right
 from learner.memory.likeness import COLUMNS, Pattern
 from learner.memory.place import WORDS
 from learner.memory.recall import Vocabulary, recall
+from learner.memory.renaming import renamed, renames
 from learner.memory.rule import Rule
 from learner.retrieval.identifiers import names
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SAME_OCCASION_S = 180.0
 """Offers on one line within this are one occasion: typing a line brings many."""
+LIKE = 8
+"""Patterns of like places among which the same in other names is looked for."""
 CONSIDERED = 0.3
 """From this probability on, memory had something to say."""
 ABOVE = 3
@@ -76,7 +79,7 @@ class Scribe:
             self._refuse(connection, episode, revision)
         if episode.right:
             self._take_back(connection, episode, revision)
-            self._write(connection, episode, now, revision)
+            self._write(connection, rule, episode, now, revision)
         connection.execute("INSERT OR REPLACE INTO state VALUES ('rule', ?)", (rule.as_text(),))
 
     def rolled_back(self) -> None:
@@ -134,7 +137,7 @@ class Scribe:
             (revision, episode.place.spot, episode.line),
         )
         before = _pattern_of(connection, episode.offer_id)
-        if before is None or before.line == episode.line:
+        if before is None or _says(before, episode):
             return
         connection.execute("DELETE FROM evidence WHERE offer_id = ?", (episode.offer_id,))
         left = connection.execute("SELECT count(*) FROM evidence WHERE pattern = ?", (before.id,)).fetchone()
@@ -143,18 +146,29 @@ class Scribe:
             "UPDATE patterns SET support = ?, revision = ? WHERE id = ?", (support, revision, before.id)
         )
 
-    def _write(self, connection: sqlite3.Connection, episode: Episode, now: float, revision: int) -> None:
+    def _write(
+        self, connection: sqlite3.Connection, rule: Rule, episode: Episode, now: float, revision: int
+    ) -> None:
+        pattern = self._same(connection, rule, episode, now)
+        if pattern is not None:
+            _merge(connection, pattern, episode, now, revision)
+            self._note(connection, episode, pattern.id)
+        elif episode.kind in WRITTEN:
+            self._note(connection, episode, self._add(connection, episode, now, revision))
+
+    def _same(
+        self, connection: sqlite3.Connection, rule: Rule, episode: Episode, now: float
+    ) -> Pattern | None:
+        """Return the project's pattern that says the episode's line, as it stands or in the place's names."""
         place = episode.place
         found = connection.execute(
             f"SELECT {COLUMNS} FROM patterns WHERE language = ? AND line = ? AND project = ?",
             (place.language, episode.line, place.project),
         ).fetchone()
         if found is not None:
-            pattern = Pattern(*found)
-            _merge(connection, pattern, episode, now, revision)
-            self._note(connection, episode, pattern.id)
-        elif episode.kind in WRITTEN:
-            self._note(connection, episode, self._add(connection, episode, now, revision))
+            return Pattern(*found)
+        like = (each.pattern for each in recall(connection, self._vocabulary, rule, place, LIKE, now))
+        return next((each for each in like if each.project == place.project and _says(each, episode)), None)
 
     def _add(self, connection: sqlite3.Connection, episode: Episode, now: float, revision: int) -> int:
         place = episode.place
@@ -184,6 +198,12 @@ class Scribe:
         self._contributed[episode.offer_id] = pattern
         if len(self._contributed) > _REMEMBERED_OFFERS:
             del self._contributed[next(iter(self._contributed))]
+
+
+def _says(pattern: Pattern, episode: Episode) -> bool:
+    """Return whether the pattern's line is the episode's, or would be in the names of its definition."""
+    names = renames(pattern.definition, episode.place.definition)
+    return episode.line in (pattern.line, renamed(pattern.line, names))
 
 
 def completed(place: MemoryPlace, text: str) -> str:

@@ -104,7 +104,7 @@ def test_forgetting_offers_takes_what_they_taught_and_leaves_the_rest(
     assert forget(tmp_path / "memory.db", Choice(file="file:///elsewhere.py"), ["one"]) == 1
     assert memory.flush(20)
     assert memory.recall(place(THERE)) == []
-    assert memory.recall(place("def f(parcel):\n    weight = |\n"))[0].text == "scale.weigh(order)"
+    assert memory.recall(place("def f(parcel):\n    weight = |\n"))[0].text == "scale.weigh(parcel)"
 
 
 def test_a_memory_of_a_name_that_is_gone_is_forgotten(opened: Callable[..., Memory], clock: Clock):
