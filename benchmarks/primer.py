@@ -63,6 +63,8 @@ class HeldOut:
     ending: str
     folder: Path
     first_release: str
+    files: int
+    """How many are drawn from."""
 
 
 OTHERS = (
@@ -78,6 +80,7 @@ OTHERS = (
         ),
         ".ts",
         "2026-03-22",
+        30,
     ),
     (
         Project(
@@ -91,9 +94,12 @@ OTHERS = (
         ),
         ".rs",
         "2024-07-22",
+        44,
     ),
 )
-"""Projects in other languages, with the days of their first releases."""
+"""Projects in other languages: what their files end with, the days of their first releases, how many files
+are drawn (the first has no more that are no near copies)."""
+FILES = 44
 
 
 def main() -> None:
@@ -121,7 +127,6 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--primer", type=Path, metavar="GGUF", help="by default the one that ships for the model")
     add("--cursors", type=int, default=220, help="per project")
-    add("--per-file", type=int, default=5)
     add("--max-tokens", type=int, default=64)
     add("--name", default="primer", help="what the result is called")
     return parser.parse_args()
@@ -130,12 +135,12 @@ def parse() -> argparse.Namespace:
 def held_out() -> list[HeldOut]:
     """Return the projects, fetched and unpacked where they are missing."""
     python = [
-        HeldOut(project.name, "python", ".py", projects.fetch(project), project.first_upload)
+        HeldOut(project.name, "python", ".py", projects.fetch(project), project.first_upload, FILES)
         for project in projects.REPORTING
     ]
     others = [
-        HeldOut(project.name, project.language, ending, unpacked(project, ending), day)
-        for project, ending, day in OTHERS
+        HeldOut(project.name, project.language, ending, unpacked(project, ending), day, files)
+        for project, ending, day, files in OTHERS
     ]
     return python + others
 
@@ -181,7 +186,7 @@ async def complete_project(
 ) -> AsyncIterator[Row]:
     """Yield a row for each cursor of the project that is not ``done``."""
     lines = lines_of_files(project.folder, project.ending)
-    files = distinct_files(project.folder, lines, options.cursors // options.per_file, options.seed)
+    files = distinct_files(project.folder, lines, project.files, options.seed)
     texts = dict(files)
     privacy = PrivacyFilter([])
     for cursor in cursors(files, options.cursors, options.seed):
@@ -291,7 +296,7 @@ def summary(rows: list[Row], primer: Path) -> Row:
     return {
         "primer": {"file": primer.name, "bytes": primer.stat().st_size, "sha256": digest(primer)},
         "projects": [asdict(project) for project in projects.REPORTING]
-        + [{"name": p.name, "version": p.version, "first_upload": day} for p, _, day in OTHERS],
+        + [{"name": p.name, "version": p.version, "first_upload": day} for p, _, day, _ in OTHERS],
         "cursors": len(rows),
         "files": len({row["file"] for row in rows}),
     }
