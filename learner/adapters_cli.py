@@ -266,9 +266,8 @@ def print_description(content: Mapping[str, Any]) -> None:
         lines.append(f"made      {local_time(content['created'])} from {spoken(content['parent'])}")
     if content.get("examples") is not None:
         taken = f" in {content['seconds'] / 60:.0f} min" if content.get("seconds") is not None else ""
-        lines.append(
-            f"trained   on {content['examples']} examples{taken}, {content['offers']} of your outcomes"
-        )
+        whose = "none of them yours" if content["id"] == PRIMER else f"{content['offers']} of your outcomes"
+        lines.append(f"trained   on {content['examples']} examples{taken}, {whose}")
     if content.get("data_from") and content.get("data_until"):
         lines.append(f"outcomes  {local_time(content['data_from'])} to {local_time(content['data_until'])}")
     if content.get("verdict"):

@@ -179,3 +179,12 @@ def test_a_damaged_choice_is_a_warning(registry: Registry) -> None:
 def test_wrong_usage_is_exit_code_two() -> None:
     assert run("use").exit_code == 2
     assert run("rollback", "x").exit_code == 2
+
+
+def test_the_primer_is_shown_with_what_it_was_trained_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, registry: Registry
+) -> None:
+    primer = ship_primer(monkeypatch, tmp_path / "shipped", BASE)
+    primer.with_suffix(".json").write_text(json.dumps({"examples": 1224, "training": {"seconds": 4500}}))
+    assert "trained   on 1224 examples, none of them yours" in run("show", "primer").stdout
+    assert "1224" in run("list").stdout

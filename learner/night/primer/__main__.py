@@ -5,14 +5,12 @@ What was downloaded, drawn or trained so far is not done again: the same command
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
-import shutil
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +22,7 @@ from learner.night.primer.examples import draw_examples, statistics
 from learner.night.primer.fetch import Fetcher
 from learner.night.primer.files import code_files
 from learner.night.primer.projects import Part, PrimerError, read_projects
+from learner.night.primer.shipping import ship
 from learner.night.primer.validation import validate
 from learner.privacy import PrivacyFilter
 from learner.training_process import TrainingStoppedError, run_training
@@ -38,10 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from learner.examples import Example
-    from learner.job import Progress, TrainingResult
+    from learner.job import Progress
 
-MOST_BYTES = 12_000_000
-"""Of the file that ships."""
 PAUSED = 4
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -150,7 +147,9 @@ def train_command(
         )
         files = _begin(job, sample)
         result = run_training(files, _Watch(stop_after))
-        _ship(job, files, result, sample, to)
+        drawn = {str(part): statistics(_examples(sample, part), read_projects()) for part in Part}
+        command = shlex.join(["python", "-m", "learner.night.primer", *sys.argv[1:]])
+        click.echo(ship(job, files, result, drawn, command, to))
 
 
 @primer.command("validate")
@@ -223,37 +222,6 @@ class _Watch:
             )
         if now >= self._until:
             raise TrainingStoppedError("this run's time is over")
-
-
-def _ship(job: Job, files: JobFiles, result: TrainingResult, sample: Sample, to: Path) -> None:
-    """Put the adapter and its record where primers are.
-
-    Raises:
-        PrimerError: the adapter is larger than what ships.
-    """
-    size = files.adapter.stat().st_size
-    if size > MOST_BYTES:
-        raise PrimerError(
-            f"{files.adapter} has {size:,} bytes, but a primer has at most {MOST_BYTES:,}; "
-            "lower --rank or --layers"
-        )
-    to.mkdir(parents=True, exist_ok=True)
-    path = to / f"{job.base[:16]}.gguf"
-    shutil.copyfile(files.adapter, path)
-    drawn = {str(part): statistics(_examples(sample, part), read_projects()) for part in Part}
-    record = {
-        "command": shlex.join(["python", "-m", "learner.night.primer", *sys.argv[1:]]),
-        "model": job.model.name,
-        "base": job.base,
-        "options": asdict(job.options),
-        "examples": drawn,
-        "training": asdict(result),
-        "bytes": size,
-        # Not sha256_of, which keeps its answer beside the file.
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-    }
-    path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    click.echo(f"{path} ({size / 1e6:.1f} MB): {result.examples} examples, loss {result.last_loss:.3f}")
 
 
 @contextmanager

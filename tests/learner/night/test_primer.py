@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from learner.job import Job, JobFiles, TrainingOptions, TrainingResult
 from learner.night.primer.examples import draw_examples, statistics
 from learner.night.primer.fetch import Fetcher, code_archive
 from learner.night.primer.files import Code, code_files
@@ -28,8 +29,12 @@ from learner.night.primer.projects import (
     read_projects,
     to_json,
 )
+from learner.night.primer.shipping import ship
 from learner.privacy import PrivacyFilter
+from learner.registry import Registry as AdapterRegistry
+from models import primers
 from models.engine import Stop
+from models.home import Home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -289,3 +294,40 @@ def test_a_secret_in_a_file_is_no_target():
 
     assert len(found) == 60
     assert not any("EXAMPLQ" in f"{example.target}{example.prompt}" for example in found)
+
+
+# What ships
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> tuple[Job, JobFiles, TrainingResult]:
+    """A job whose time ran out: of 40 chosen examples the first 24 were seen."""
+    files = JobFiles(tmp_path / "training")
+    files.root.mkdir()
+    files.adapter.write_bytes(b"GGUF" * 250)
+    job = Job(tmp_path / "base.gguf", "b" * 64, "primer", options=TrainingOptions(batch=8))
+    return job, files, TrainingResult(40, {"no time": 60}, 0.6, 3, 0, 1.04, 0.884, 4500.0, 6000, "bfloat16")
+
+
+def test_what_ships_has_a_record_of_its_making(trained, tmp_path, monkeypatch):
+    job, files, result = trained
+    drawn = {"training": {"examples": 100}}
+    said = ship(job, files, result, drawn, "python -m learner.night.primer train", tmp_path)
+
+    path = tmp_path / f"{'b' * 16}.gguf"
+    assert said == f"{path} (0.0 MB): 24 examples, loss 0.884"
+    record = json.loads(path.with_suffix(".json").read_text())
+    assert record["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (record["examples"], record["bytes"], record["base"]) == (24, 1000, "b" * 64)
+    assert record["drawn"] == drawn
+    monkeypatch.setattr(primers, "PRIMERS", tmp_path)
+    assert AdapterRegistry(Home(tmp_path / "home")).find("primer", "b" * 64).report == record
+
+
+def test_too_large_a_primer_does_not_ship(trained, tmp_path):
+    job, files, result = trained
+    with files.adapter.open("r+b") as file:
+        file.truncate(12_000_001)
+    with pytest.raises(PrimerError, match=r"has 12,000,001 bytes.*lower --rank or --layers"):
+        ship(job, files, result, {}, "", tmp_path / "shipped")
+    assert not (tmp_path / "shipped").exists()
