@@ -94,11 +94,11 @@ OTHERS = (
         ),
         ".rs",
         "2024-07-22",
-        44,
+        37,
     ),
 )
 """Projects in other languages: what their files end with, the days of their first releases, how many files
-are drawn (the first has no more that are no near copies)."""
+are drawn (they have no more that are no near copies)."""
 FILES = 44
 
 
