@@ -14,11 +14,12 @@ import json
 import os
 import random
 import resource
+import sqlite3
 import statistics
 import tempfile
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import accumulate
 from pathlib import Path
 
@@ -110,8 +111,11 @@ def fill(path: Path, memories: int) -> float:
                 for number in range(first, min(first + 5_000, memories)):
                     place, right = project.place(number)
                     episode = Episode(f"offer {number}", 1e9 + number, place, Kind.MISS, right, "wrong()")
-                    # Written, not judged: 100,000 recalls would measure nothing more.
-                    scribe._write(connection, episode, time.time(), number + 1)
+                    # Written, not judged or merged: 100,000 recalls would measure nothing more.
+                    with suppress(sqlite3.IntegrityError):  # the line is there already
+                        scribe._note(
+                            connection, episode, scribe._add(connection, episode, time.time(), number + 1)
+                        )
         connection.execute("UPDATE state SET value = ? WHERE name = 'revision'", (str(memories + 1),))
         (count,) = connection.execute("SELECT count(*) FROM patterns").fetchone()
         print(f"{count} patterns of {memories} episodes")
