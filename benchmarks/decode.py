@@ -1,6 +1,6 @@
 """The engine process by itself: decode rate against llama.cpp's own loop, abort latency, memory, carry.
 
-Run alone: ``python benchmarks/decode.py MODEL.gguf``.
+Run alone: ``python benchmarks/decode.py``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 from estimates import spread
+from pipe import model_file
 from report import at_least, at_most, publish
 
 from models.engine import Completion, EngineOptions, EngineState, EngineStatus, Purpose, Request, Stop
@@ -137,10 +138,10 @@ def memory_mb(process: int, model: Path) -> float:
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("--model", type=Path, metavar="GGUF", help="by default the model in use")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    model, threads = arguments.model.resolve(), arguments.threads
+    model, threads = model_file(arguments.model), arguments.threads
     prompt = SOURCE[:600]
     pairs = []
     for _ in range(4):
