@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(900)
 
-# Closer to the base than by default: the exam forgives one lost question, and an anchor of 0.1 lost one or t
+# Closer to the base than by default: the exam forgives one lost question, and an anchor of 0.1 lost one
+# or two.
 OPTIONS = NightOptions(
     Selection(repository=0), TrainingOptions(minutes=30, epochs=3, anchor=0.5, memory_mb=2000, give_way=())
 )
