@@ -14,47 +14,16 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from projects import DEVELOPMENT, REPORTING
-from report import RESULTS, SCRATCH, Figure, at_least, publish
+from histories import REPLAYED, releases
+from projects import DEVELOPMENT
+from report import RESULTS, Figure, at_least, publish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from projects import Project
 
 ARMS = "frozen,static,memory"
-LEAST_RELEASES = 8
-
-
-def releases(project: Project, count: int) -> Path:
-    """Return a folder with at most ``count`` releases of the project, spread over all that there are.
-
-    Raises:
-        SystemExit: the package index has too few, or cannot be reached.
-    """
-    folder = SCRATCH / "releases" / project.name
-    folder.mkdir(parents=True, exist_ok=True)
-    if len(list(folder.glob("*.whl"))) >= LEAST_RELEASES:
-        return folder
-    pip = [sys.executable, "-m", "pip"]
-    told = subprocess.run(
-        [*pip, "index", "versions", project.name, "--json"], capture_output=True, check=False
-    )
-    if told.returncode:
-        raise SystemExit(f"pip cannot list the releases of {project.name}; is the package index reachable?")
-    versions = json.loads(told.stdout)["versions"][::-1]
-    step = max(1, len(versions) // count)
-    for version in versions[::step]:
-        # A release without a wheel is passed over: one form of all is replayed.
-        subprocess.run(
-            [*pip, "download", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version", "3.13",
-             "--dest", str(folder), f"{project.name}=={version}"],
-            check=False,
-        )  # fmt: skip
-    if len(list(folder.glob("*.whl"))) < LEAST_RELEASES:
-        raise SystemExit(f"{project.name} has fewer than {LEAST_RELEASES} releases as wheels")
-    return folder
 
 
 def replayed(folders: Sequence[Path], options: argparse.Namespace) -> dict[str, Any]:
@@ -110,7 +79,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--releases", type=int, default=24)
     options = parser.parse_args()
-    projects = DEVELOPMENT if options.development else REPORTING
+    projects = DEVELOPMENT if options.development else REPLAYED
     folders = [releases(project, options.releases) for project in projects]
     results: dict[str, Any] = {}
     for number, (project, folder) in enumerate(zip(projects, folders, strict=True)):
