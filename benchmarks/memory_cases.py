@@ -1,22 +1,21 @@
 """The same correction made once: is the like place next time right? 100 scripted cases through the server.
 
-    python benchmarks/memory_cases.py [--limit N] [--model NAME]
+    python benchmarks/memory_cases.py [--minutes N] [--report]
 
 A case is a house rule that no model can know. In one file the developer is offered something else and types
 what the house writes, key by key; after twelve seconds (a clock that is turned) another function in another
 file, of other nouns, comes to the same point. Right is a first offer that is exactly what the house writes.
 *frozen* is the same server with the memory off, asked at the same place after the same correction. Both share
-one engine with the model's shipped primer. Each case begins with an empty home. Resumable: cases that are in
-.bench/memory_cases.jsonl are not run again. Writes results/memory_cases.json.
+one engine. Each case begins with an empty home.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import sys
 import tempfile
+import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,19 +23,21 @@ from typing import TYPE_CHECKING, Any
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "lsp_server"))
 
 from in_process import Client  # pyright: ignore[reportMissingImports]
+from pipe import model_file
+from report import SCRATCH, Figure, append_row, at_least, at_most, publish, read_rows
+from resumable import options_parser
 
 from models.checksum import sha256_of
-from models.choice import model_path
 from models.engine import EngineOptions
-from models.home import Home
 from models.primers import primer_path
 from models.supervisor import ChildEngine
 
 if TYPE_CHECKING:
+    import argparse
+
     from models.engine import Completion, Engine, Request
 
-RESULTS = Path(__file__).parent / "results"
-SCRATCH = Path(__file__).parents[1] / ".bench"
+ROWS = SCRATCH / "memory_cases.jsonl"
 CASES = 100
 TARGET = 0.6
 NOUNS = (
@@ -152,49 +153,49 @@ async def _ghost(client: Client, uri: str, text: str, before: str) -> str:
     return answers[0] if answers else ""
 
 
-async def run(limit: int, model: Path) -> None:
-    log = SCRATCH / "memory_cases.jsonl"
-    done = {json.loads(line)["case"] for line in log.read_text().splitlines()} if log.exists() else set()
-    engine = ChildEngine(model, EngineOptions(adapter=primer_path(sha256_of(model))), lambda status: None)
+async def run(options: argparse.Namespace) -> bool:
+    """Play the cases that have no row yet; return whether all are played."""
+    SCRATCH.mkdir(exist_ok=True)
+    done = {row["case"] for row in read_rows(ROWS)}
+    deadline = time.monotonic() + 60 * options.minutes
+    model = model_file(options.model)
+    settings = EngineOptions(threads=options.threads, adapter=primer_path(sha256_of(model)))
+    engine = ChildEngine(model, settings, lambda status: None)
     await engine.start()
     try:
-        for case in [each for each in cases()[:limit] if each.name not in done]:
-            found: dict[str, object] = {"case": case.name, "right": case.right}
+        for case in [each for each in cases() if each.name not in done]:
+            row: dict[str, Any] = {"case": case.name, "right": case.right}
             for arm, memory in (("memory", True), ("frozen", False)):
                 here, there, served = await offered_after_correction(case, Shared(engine), memory=memory)
-                found[arm] = {
-                    "before": here,
-                    "offered": there,
-                    "served": served,
-                    "is_right": there == case.right,
-                }
-            with log.open("a") as file:
-                file.write(json.dumps(found) + "\n")
-            print(found)
+                is_right = there == case.right
+                row[arm] = {"before": here, "offered": there, "served": served, "is_right": is_right}
+            append_row(ROWS, row)
+            if time.monotonic() > deadline:
+                return False
     finally:
         await engine.close()
-    report(log)
+    return True
 
 
-def report(log: Path) -> None:
-    found = [json.loads(line) for line in log.read_text().splitlines()]
-    shares = {arm: sum(each[arm]["is_right"] for each in found) / len(found) for arm in ("memory", "frozen")}
-    results = {
-        "command": "python benchmarks/memory_cases.py",
-        "cases": len(found),
-        "right": shares,
-        "target": {"memory": TARGET, "frozen": 0.0},
-    }
-    (RESULTS / "memory_cases.json").write_text(json.dumps(results, indent=1) + "\n")
-    print(json.dumps(results, indent=1))
+def figures(rows: list[dict[str, Any]]) -> list[Figure]:
+    shares = {arm: sum(row[arm]["is_right"] for row in rows) / len(rows) for arm in ("memory", "frozen")}
+    served = Counter(row["memory"]["served"] for row in rows if row["memory"]["is_right"])
+    sources = ", ".join(f"{count} from {source or 'nobody'}" for source, count in served.items())
+    note = f"{len(rows)} cases; {sources}"
+    return [
+        at_least("right at the like place, with memory", shares["memory"], TARGET, note),
+        at_most("right at the like place, frozen", shares["frozen"], 0.0, f"{len(rows)} cases"),
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=int, default=CASES)
-    parser.add_argument("--model", default=None)
-    arguments = parser.parse_args()
-    asyncio.run(run(arguments.limit, model_path(Home.find(), arguments.model)))
+    options = options_parser(__doc__).parse_args()
+    if not options.report and not asyncio.run(run(options)):
+        sys.exit(f"stopped after {options.minutes:g} min; the same command goes on where it stopped")
+    rows = read_rows(ROWS)
+    if not rows:
+        sys.exit(f"{ROWS} holds no cases; run without --report first")
+    publish("memory_cases", figures(rows), {"cases": rows}, options.to)
 
 
 if __name__ == "__main__":

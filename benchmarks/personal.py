@@ -184,7 +184,9 @@ async def ask_all(options: argparse.Namespace, scratch: Scratch, deadline: float
     """Ask every arm that has no row yet at every held-out cursor; return whether all were asked."""
     done = {(row["project"], row["number"], row["arm"]) for row in read_rows(scratch.rows)}
     found = courses(options, scratch)
-    engine = ChildEngine(scratch.model, EngineOptions(threads=options.threads), lambda status: None)
+    engine = ChildEngine(
+        scratch.model, EngineOptions(threads=options.threads, bulk=True), lambda status: None
+    )
     await engine.start()
     try:
         for course, other in zip(found, [*found[1:], found[0]], strict=True):

@@ -32,3 +32,10 @@ bench budgets --timed 12
 bench neovim_client
 bench vscode_client
 bench memory_cases
+bench night
+bench night_latency
+bench night_kill
+bench feedback
+bench distillation
+bench personal
+bench slope

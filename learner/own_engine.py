@@ -41,7 +41,7 @@ def with_engine(
     """
 
     async def run() -> T:
-        engine = ChildEngine(model, EngineOptions(adapter=adapter), _log)
+        engine = ChildEngine(model, EngineOptions(adapter=adapter, bulk=True), _log)
         await engine.start()
         try:
             return await work(engine, lambda number: asyncio.to_thread(on_question, number))

@@ -55,6 +55,8 @@ class EngineOptions:
     """The file that keeps the measured settings per model and machine; None does not measure."""
     adapter: Path | None = None
     """The GGUF adapter to serve with from the start."""
+    bulk: bool = False
+    """Evaluate whole prompts as fast as can be: for exams and replays, where nobody types and aborts."""
 
 
 @dataclass(frozen=True)

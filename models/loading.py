@@ -54,6 +54,9 @@ def load(path: Path, options: EngineOptions, abort: AbortFlag, log: Log) -> tupl
     settings = known or default_settings()
     if options.threads:
         settings = replace(settings, threads=options.threads)
+    if options.bulk:
+        # Repacking pays for single rows; on all processors measured it costs where there are many.
+        settings = replace(settings, repack=False)
     context, notice = _begin(path, options, settings, abort, log)
     completer = Completer(context.model, context, digest.result)
     completer.notice = notice
@@ -97,6 +100,8 @@ def _context(
     model = open_model(path, log, gpu_layers=gpu_layers, repack=repack)
     cells = min(options.cells, model.trained_cells)
     shape = ContextShape(cells, 2 * _SLOTS, settings.threads, flash=settings.flash)
+    if options.bulk:
+        shape = replace(shape, ubatch=shape.batch)
     try:
         return Context(model, shape.for_gpu() if gpu_layers else shape, abort)
     except EngineError:

@@ -100,7 +100,7 @@ def replay_command(
             raise click.ClickException(str(error)) from None
 
     async def start_engine(stack: AsyncExitStack, adapter: Path | None) -> Examinee:
-        settings = EngineOptions(tuning=home.tuning, adapter=adapter)
+        settings = EngineOptions(adapter=adapter, bulk=True)
         engine = ChildEngine(model, settings, lambda status: None)
         stack.push_async_callback(engine.close)
         await engine.start()

@@ -93,3 +93,23 @@ def test_the_pages_of_copied_weights_are_not_counted_twice(smollm: Path, llama_l
     assert mapped
     assert sum(each.rss for each in mapped) < smollm.stat().st_size / 10
     model.close()
+
+
+def test_in_bulk_whole_batches_are_computed_at_once_from_the_mapped_file(
+    smollm: Path, llama_log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def watched(path: Path, *, repack: bool, **options: Any) -> Model:
+        asked.append(repack)
+        return Model(path, repack=repack, **options)
+
+    monkeypatch.setattr(loading, "Model", watched)
+    texts = []
+    for bulk in (False, True):
+        completer, _ = loading.load(smollm, EngineOptions(cells=256, bulk=bulk), AbortFlag(), llama_log)
+        shape = completer.context.shape
+        assert (shape.ubatch == shape.batch) is bulk
+        texts.append(completer.complete(REQUEST, 0.0).candidates[0].text)
+    assert asked == [True, False]
+    assert texts[0] == texts[1]

@@ -38,7 +38,7 @@ async def _validate(
     async def tell(number: int) -> None:
         on_question(number)
 
-    engine = ChildEngine(model, EngineOptions(), lambda status: None)
+    engine = ChildEngine(model, EngineOptions(bulk=True), lambda status: None)
     await engine.start()
     try:
         arms = {Arm.PRIMER: primer, Arm.BASE: None}
