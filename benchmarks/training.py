@@ -20,8 +20,9 @@ from typing import Any
 from cursors import PASSED_OVER
 from pipe import model_file
 from projects import DEVELOPMENT, REPORTING, fetch
-from report import RESULTS, Figure, at_least, at_most, publish
+from report import RESULTS, SCRATCH, Figure, at_least, at_most, publish
 from rich.console import Console
+from training_ablation import VARIANTS
 
 from learner.examples import Example, Source
 from learner.file_examples import SourceFile, file_examples, read_source
@@ -41,7 +42,8 @@ def main() -> None:
         path = Path(folder, "lesson.json")
         path.write_text(json.dumps(lesson))
         if options.ablate:
-            found = run_script("training_ablation.py", str(path))
+            rows = str(ablation_rows(options))
+            found = run_script("training_ablation.py", str(path), rows, *options.variants)
             publish(
                 "training-ablation", compared(found["results"]), {**described(lesson), **found}, options.to
             )
@@ -68,6 +70,7 @@ def parse() -> argparse.Namespace:
     add("--seed", type=int, default=0)
     add("--arms", nargs="+", default=ARMS, choices=ARMS)
     add("--ablate", action="store_true", help="compare settings of ours instead")
+    add("--variants", nargs="+", default=[*VARIANTS], choices=[*VARIANTS], help="of --ablate")
     add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
     return parser.parse_args()
 
@@ -99,6 +102,12 @@ def make_lesson(options: argparse.Namespace) -> dict[str, Any]:
         "peer_batch": options.peer_batch,
         "timed": options.timed,
     }
+
+
+def ablation_rows(options: argparse.Namespace) -> Path:
+    """Return the file with the variants that were run: a killed ablation goes on with the next."""
+    drawn = f"{options.project}-{options.examples}-{options.held_out}-{options.epochs}-{options.seed}"
+    return SCRATCH / f"training-ablation-{drawn}-{model_file(options.model).stem}.jsonl"
 
 
 def draw_examples(folder: Path, count: int, seed: int) -> list[Example]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from report import append_row, read_rows
 from rich.console import Console
 from training_arms import Lesson, read_lesson
 
@@ -57,7 +58,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "three epochs": {"epochs": 3},
     "batch 4": {"batch": 4},
     "rank 8": {"rank": 8, "alpha": 16.0},
+    "16 layers": {"layers": 16},
+    "16 layers, one epoch": {"layers": 16, "epochs": 1},
     "all layers, half the rate": {"layers": 0, "learning_rate": 0.5},
+    "all layers, half the rate, one epoch": {"layers": 0, "learning_rate": 0.5, "epochs": 1},
 }
 """Changes of the defaults; a learning rate is a factor of the default one."""
 
@@ -94,16 +98,19 @@ class Evaluated(Network):
 
 
 def main() -> None:
-    lesson = read_lesson(Path(sys.argv[1]))
+    lesson, rows_file = read_lesson(Path(sys.argv[1])), Path(sys.argv[2])
     generic = generic_examples(lesson)
-    results: dict[str, Any] = {}
+    results: dict[str, Any] = {row["name"]: row["result"] for row in read_rows(rows_file)}
     bench = None
     for name, changes in VARIANTS.items():
+        if name in results or name not in sys.argv[3:]:
+            continue
         options = changed(TrainingOptions(**lesson.options, give_way=(), minutes=600.0), changes)
         if bench is None or not bench.fits(options):
             bench = Bench(lesson, options)
             results["base"] = bench.base
         results[name] = bench.run(options, generic)
+        append_row(rows_file, {"name": name, "result": results[name]})
         Console(stderr=True).print(name, results[name])
     print(json.dumps({"variants": VARIANTS, "results": results}))
 
