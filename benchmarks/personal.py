@@ -35,7 +35,7 @@ from learner.examples import Example, Source
 from learner.job import Job, JobFiles, TrainingOptions, write_job
 from learner.privacy import PrivacyFilter
 from learner.replay.arms import ArmName
-from learner.replay.asking import Asker
+from learner.replay.asking import Asker, prompt_at
 from learner.replay.questions import questions_of
 from learner.replay.record import Phase
 from learner.replay.releases import ReleaseHistory
@@ -61,6 +61,7 @@ RELEASES = 24
 SIZES = (100, 300, 1000, 3000)
 GAP = 20
 """Cursors between the last that is trained on and the first that is asked."""
+PRIVACY = PrivacyFilter(())
 START = "start"
 """The arm from which training begins: the primer, else the bare base."""
 
@@ -132,7 +133,7 @@ def courses(options: argparse.Namespace, scratch: Scratch) -> list[Course]:
         file = scratch.plan(project.name, options.cursors)
         plan = read_plan(file)
         if plan is None:
-            plan = draw_plan(history, options.cursors, options.seed, PrivacyFilter(()), lambda step: None)
+            plan = draw_plan(history, options.cursors, options.seed, PRIVACY, lambda step: None)
             write_plan(file, plan)
         asked = questions_of(history, plan)
         held_out = asked[-options.held_out :]
@@ -155,11 +156,10 @@ def run_trainings(options: argparse.Namespace, scratch: Scratch, deadline: float
 
 def train(scratch: Scratch, course: Course, size: int, seed: int) -> None:
     """Train on the newest ``size`` cursors, as a night does: a killed training goes on."""
-    asker = Asker(None, PrivacyFilter(()), NEAR)  # type: ignore[arg-type] - only prompts are wanted
-    own = [example_of(question, asker) for question in course.training[-size:][::-1]]
+    own = [example_of(question) for question in course.training[-size:][::-1]]
     settings = TrainingOptions(minutes=600.0, give_way=(), seed=seed)
     share = settings.replay
-    generic = replay_examples(round(size * share / (1 - share)), seed, PrivacyFilter(()))
+    generic = replay_examples(round(size * share / (1 - share)), seed, PRIVACY)
     files = scratch.job(course.name, size)
     job = Job(scratch.model, scratch.base, f"{course.name}-{size}", scratch.start, None, settings)
     write_job(files, job, [*own, *generic])
@@ -171,12 +171,12 @@ def train(scratch: Scratch, course: Course, size: int, seed: int) -> None:
     shutil.rmtree(files.root)
 
 
-def example_of(question: Question, asker: Asker) -> Example:
+def example_of(question: Question) -> Example:
     situation = question.situation
     stop, indent = situation.stop
     return Example(
-        asker.prompt(situation), question.truth.target, 1.0, Source.OUTCOME, situation.path, situation.at,
-        question.truth.ends, stop, indent, line=situation.line,
+        prompt_at(situation, NEAR, PRIVACY), question.truth.target, 1.0, Source.OUTCOME, situation.path,
+        situation.at, question.truth.ends, stop, indent, line=situation.line,
     )  # fmt: skip
 
 
@@ -218,7 +218,7 @@ async def answers(engine: ChildEngine, question: Question, arms: Mapping[str, Pa
     """Return each arm's row; the prompt is evaluated once."""
     if not arms:
         return []
-    asker = Asker(engine, PrivacyFilter(()), NEAR)
+    asker = Asker(engine, PRIVACY, NEAR)
     prompt = asker.prompt(question.situation)
     # With an adapter the prompt is evaluated apart from its trigger, so that all arms find the same cells.
     await engine.use_adapter(next((path for path in arms.values() if path), None))
@@ -279,22 +279,24 @@ def compared(
     places = sorted(by_arm[one].keys() & by_arm[other].keys())
     pairs = [(by_arm[one][place], by_arm[other][place]) for place in places]
     new = [pair for pair in pairs if not pair[0]["duplicate"]]
-    found = []
-    for name, of, said in (("", pairs, "all"), (", novel lines", new, "novel")):
-        files = [f"{mine['project']}/{mine['file']}" for mine, _ in of]
-        for figure, value in MEASURES.items():
-            mine, theirs = ([value(row) for row in side] for side in zip(*of, strict=True))
-            estimate = paired(mine, theirs, files, mean_difference)
-            means = f"{sum(mine) / len(mine):.3f} - {sum(theirs) / len(theirs):.3f}"
-            note = f"{means} at {len(of)} cursors, {estimate}"
-            told = f"{one} against {other}, {figure}{name}"
-            if not is_target or said == "novel" or figure == NET:
-                found.append(Figure(told, estimate.value, note=note))
-            elif figure == LOSS:
-                found.append(at_most(f"{told}, upper end", estimate.high, 0, note))
-            else:
-                found.append(at_least(f"{told}, lower end", estimate.low, 0, note))
-    return found
+    told = f"{one} against {other}"
+    return [
+        *(measured(told, name, pairs, is_target=is_target) for name in MEASURES),
+        *(measured(f"{told}, novel lines", name, new, is_target=False) for name in MEASURES),
+    ]
+
+
+def measured(told: str, name: str, pairs: Sequence[tuple[Row, Row]], *, is_target: bool) -> Figure:
+    mine, theirs = ([MEASURES[name](row) for row in side] for side in zip(*pairs, strict=True))
+    files = [f"{row['project']}/{row['file']}" for row, _ in pairs]
+    estimate = paired(mine, theirs, files, mean_difference)
+    means = f"{sum(mine) / len(mine):.3f} - {sum(theirs) / len(theirs):.3f}"
+    note = f"{means} at {len(pairs)} cursors, {estimate}"
+    if is_target and name == LOSS:
+        return at_most(f"{told}, {name}, upper end", estimate.high, 0, note)
+    if is_target and name == EXACT:
+        return at_least(f"{told}, {name}, lower end", estimate.low, 0, note)
+    return Figure(f"{told}, {name}", estimate.value, note=note)
 
 
 EXACT, LOSS, NET = "exact match", "log-loss per token", "net saved characters"

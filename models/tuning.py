@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
 import time
 from dataclasses import asdict, dataclass, replace
@@ -42,7 +43,11 @@ class Settings:
 
 
 def default_settings() -> Settings:
-    return Settings(psutil.cpu_count(logical=False) or psutil.cpu_count() or 1)
+    """Return what is begun with: a thread for each core that this process may run on."""
+    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = min(cores, len(os.sched_getaffinity(0)))
+    return Settings(cores)
 
 
 def machine() -> str:

@@ -69,6 +69,23 @@ class Prediction:
         return self.text if self.shown else ""
 
 
+def prompt_at(
+    situation: Situation, budget: Budget, privacy: PrivacyFilter, chunks: tuple[Chunk, ...] = ()
+) -> Prompt:
+    """Return what is shown of the situation: the current file around the cursor, and ``chunks``."""
+    return cursor_prompt(
+        situation.lines,
+        situation.line,
+        situation.column,
+        first_line(situation.lines, situation.line, budget, share=FILLED),
+        budget,
+        privacy,
+        path=situation.path,
+        repository=situation.project,
+        chunks=chunks,
+    )
+
+
 class Asker:
     """One engine for all arms; the adapter is set before each question."""
 
@@ -76,18 +93,7 @@ class Asker:
         self._engine, self._privacy, self.budget = engine, privacy, budget
 
     def prompt(self, situation: Situation, chunks: tuple[Chunk, ...] = ()) -> Prompt:
-        first = first_line(situation.lines, situation.line, self.budget, share=FILLED)
-        return cursor_prompt(
-            situation.lines,
-            situation.line,
-            situation.column,
-            first,
-            self.budget,
-            self._privacy,
-            path=situation.path,
-            repository=situation.project,
-            chunks=chunks,
-        )
+        return prompt_at(situation, self.budget, self._privacy, chunks)
 
     async def ask(self, situation: Situation, prompt: Prompt, adapter: Path | None) -> Prediction:
         """Return what the engine says after ``prompt``, trimmed for the place.

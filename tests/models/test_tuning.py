@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING
 
 import pytest
 
-from models.tuning import Search, Settings, Tuner, Tuning, keystroke_ms
+from models.tuning import Search, Settings, Tuner, Tuning, default_settings, keystroke_ms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,3 +81,13 @@ def test_a_keystroke_is_three_tokens_ten_more_and_a_share_of_a_cold_prompt() -> 
         now += rows / 1000
 
     assert keystroke_ms(decode, lambda: now) == pytest.approx(3 + 10 + 0.2 * 64)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
+def test_there_is_no_thread_without_a_core_to_run_on() -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert default_settings().threads == 1
+    finally:
+        os.sched_setaffinity(0, before)
