@@ -131,7 +131,7 @@ def _display(
         return nullcontext(_print_line)
     if as_json or quiet:
         return nullcontext(lambda _: None)
-    return _bar()
+    return bar()
 
 
 def _print_line(progress: Progress) -> None:
@@ -148,7 +148,7 @@ def _print_line(progress: Progress) -> None:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
+def bar() -> Iterator[Callable[[Progress], None]]:
     """Show progress as one line that changes: the phase, how far, the loss, the time that is left."""
     # rich is imported where something is drawn.
     from rich.console import Console

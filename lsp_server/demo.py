@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,38 +15,48 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.syntax import Syntax
+from rich.table import Table
 from rich.text import Text
 
 from learner.ledger_file import connect_to_read
 from lsp_server.demo_client import Client, ServerError
 from lsp_server.demo_scenes import PROJECT, SCENES, play
 from models.catalogue import ModelError
-from models.choice import model_path, remedy
+from models.choice import choose, model_path, remedy
 from models.gguf_file import read_header
-from models.home import Home
+from models.home import Home, private_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lsp_server.demo_client import Json
+    from lsp_server.demo_night import Loop
     from lsp_server.demo_scenes import Shown
 
 LINES_ABOVE, LINES_BELOW = 4, 2
+COLUMN = 44
+"""Characters of an offer that a table shows."""
 
 
 @click.command()
+@click.option(
+    "--night",
+    is_flag=True,
+    help="Show how it learns instead: a day with house rules, a night, and the like places again (minutes).",
+)
+@click.option("--model", metavar="NAME|PATH", help="Another model than the one in use.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def demo(as_json: bool) -> None:
+def demo(night: bool, model: str | None, as_json: bool) -> None:
     """Show ghost text from a real server on a small project, with the latency of each."""
     home = Home.find()
-    model = model_path(home)
     try:
-        read_header(model)
+        path = model_path(home, model)
+        read_header(path)
     except ModelError as error:
-        raise click.ClickException(f"{error}; run: {remedy(home)}") from None
+        raise click.ClickException(f"{error}; run: {remedy(home, model)}") from None
     screen = Screen(Console(highlight=False, quiet=as_json))
     try:
-        result = perform(home, model, screen)
+        result = learn(home, path, screen, quiet=as_json) if night else perform(home, path, screen)
     except ServerError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
@@ -55,12 +65,9 @@ def demo(as_json: bool) -> None:
 
 def perform(home: Home, model: Path, screen: Screen) -> Json:
     """Play all scenes in a directory of their own, with a ledger of their own, and return what happened."""
-    with tempfile.TemporaryDirectory(prefix="nightschool-demo-") as directory:
-        project, own = Path(directory) / "library", Home(Path(directory) / "home")
+    with own_home(home) as (own, directory):
+        project = directory / "library"
         shutil.copytree(PROJECT, project, ignore=shutil.ignore_patterns("__pycache__"))
-        own.root.mkdir(mode=0o700)
-        if home.tuning.exists():
-            shutil.copy(home.tuning, own.tuning)
         began = time.perf_counter()
         client = Client(model, project, os.environ | {"NIGHTSCHOOL_HOME": str(own.root)})
         try:
@@ -75,6 +82,40 @@ def perform(home: Home, model: Path, screen: Screen) -> Json:
         shown.outcome = outcomes.get(shown.offer, {})
     screen.outcomes(played)
     return {"model": str(model), "ready_s": round(ready_s, 2), "scenes": [asdict(shown) for shown in played]}
+
+
+def learn(home: Home, model: Path, screen: Screen, *, quiet: bool) -> Json:
+    """Play a day and a night in a directory of their own, and return what was offered before and after."""
+    # Training's side is imported where it is wanted.
+    from learner.job import JobError
+    from learner.night_lock import NothingToLearnError
+    from learner.night_needs import NightFailedError, check_machine
+    from learner.train_cli import bar, described
+    from lsp_server.demo_night import close_the_loop
+
+    with own_home(home) as (own, directory):
+        project = directory / "house"
+        project.mkdir()
+        choose(own, str(model))
+        try:
+            check_machine(model, own)
+            with nullcontext(lambda _: None) if quiet else bar() as show:
+                loop = close_the_loop(own, model, project, screen.say, show)
+        except (NightFailedError, NothingToLearnError, JobError) as error:
+            raise click.ClickException(str(error)) from None
+    assert loop.night is not None, "the loop is closed"
+    screen.loop(loop, described(loop.night))
+    return {"model": str(model), **loop.as_json()}
+
+
+@contextmanager
+def own_home(home: Home) -> Iterator[tuple[Home, Path]]:
+    """Yield a home for the demo alone, which knows what was tuned, and the directory that it is in."""
+    with tempfile.TemporaryDirectory(prefix="nightschool-demo-") as name:
+        own = Home(private_directory(Path(name) / "home"))
+        if home.tuning.exists():
+            shutil.copy(home.tuning, own.tuning)
+        yield own, Path(name)
 
 
 def read_outcomes(home: Home) -> dict[str, Json]:
@@ -119,6 +160,32 @@ class Screen:
                 label = f"{shown.outcome['label']} ({shown.outcome['known_by']})"
                 kept = f"kept {shown.outcome['kept_chars'] or 0} of {len(shown.ghost)} characters"
                 self.print(f"  {shown.title:<22} {label:<24} {kept}")
+
+    def say(self, what: str) -> None:
+        self.print(f"[cyan]{what}[/]")
+
+    def loop(self, loop: Loop, verdict: str) -> None:
+        """Show what was offered at each like place, what is right in green, and the night's verdict."""
+        table = Table("what the house writes there", *loop.offered, box=None)
+        for number, place in enumerate(loop.places):
+            cells = [
+                Text(shortened(texts[number]), "green" if texts[number] == place.wanted else "bright_black")
+                for texts in loop.offered.values()
+            ]
+            table.add_row(Text(place.wanted), *cells)
+        table.add_row("", *(f"{loop.right(each)} of {len(loop.places)} right" for each in loop.offered))
+        self.print()
+        self.print(table)
+        self.print("\nthe day's offers: " + ", ".join(f"{count} {what}" for what, count in loop.day.items()))
+        self.print(verdict)
+        if loop.swapped_s is not None:
+            self.print(f"the running server serves it {loop.swapped_s:.2f} s later, without a restart")
+
+
+def shortened(text: str) -> str:
+    """The first line of an offer, as much as a column has room for."""
+    line, *more = text.split("\n")
+    return line if len(line) <= COLUMN and not more else f"{line[: COLUMN - 1]}…"
 
 
 def around_cursor(shown: Shown) -> Text:

@@ -1,0 +1,219 @@
+"""``nightschool demo --night``: a day in a house with rules of its own, a night, and the like places again.
+
+All of it is real: the server, what is offered, the ledger, the training, the exam. The day's files are never
+saved, so that nothing but what was learned can know the house's rules.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from learner.distance import kept_chars
+from learner.examples import Selection
+from learner.job import TrainingOptions
+from learner.nightly import Night, NightOptions
+from lsp_server.demo_client import Client
+from lsp_server.demo_scenes import Editor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from learner.job import Progress
+    from learner.nightly import NightResult
+    from lsp_server.demo_client import Json
+    from models.home import Home
+
+VERBS = ("load", "save", "count", "merge", "print", "sort", "pack", "send", "read", "check", "move", "trace")
+NOUNS = ("orders", "books", "loans", "shelves", "readers", "letters")
+DAY, LIKE = 30, 6
+"""Functions that are written by day, and others that are asked about before and after."""
+SETTLED_S = 32.0
+"""The ledger looks at the text after 10 and after 30 seconds; what only the first look saw may go on."""
+SWAPPED_S = 10.0
+OPTIONS = NightOptions(
+    Selection(repository=0, practice=0),
+    TrainingOptions(epochs=5, learning_rate=1e-3, anchor=0.3, give_way=()),
+)
+"""Of forty examples only what is seen often enough is learned; everything else is as at any night."""
+
+
+class Moment(StrEnum):
+    BEFORE = "before"
+    DAY = "after the day"
+    NIGHT = "after the night"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the house's rule says what follows."""
+
+    name: str
+    noun: str
+    text: str
+    """The file's, up to the cursor."""
+    wanted: str
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.py"
+
+
+@dataclass
+class Loop:
+    """What was offered at the like places, and what the night said."""
+
+    places: list[Place]
+    offered: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """By moment, in the places' order; empty for silence."""
+    day: dict[str, int] = field(default_factory=dict[str, int])
+    """How many of the day's offers were accepted, edited, rejected, typed over, or not made."""
+    night: NightResult | None = None
+    swapped_s: float | None = None
+    """From the verdict until the running server serves the adapter; None where it was refused."""
+
+    def right(self, moment: str) -> int:
+        return sum(
+            text == place.wanted for text, place in zip(self.offered[moment], self.places, strict=True)
+        )
+
+    def as_json(self) -> Json:
+        return {
+            "places": [{"function": place.name, "wanted": place.wanted} for place in self.places],
+            "offered": self.offered,
+            "right": {moment: self.right(moment) for moment in self.offered},
+            "day": self.day,
+            "night": self.night.as_json() if self.night else None,
+            "swapped_s": self.swapped_s,
+        }
+
+
+def functions(first: int, count: int) -> Iterator[list[Place]]:
+    """Yield the two places of each function, the upper one first."""
+    names = [(verb, noun) for verb in VERBS for noun in NOUNS]
+    for number in range(first, first + count):
+        verb, noun = names[number * 31 % len(names)]
+        name = f"{verb}_{noun}"
+        entry = f'audit.enter("{name}", desk=desk, ring=RING_7)'
+        above = f'"""{name}."""\nfrom house import *\n\n\ndef {name}(desk):\n    entry = '
+        below = f'{above}{entry}\n    {noun} = desk.find("{noun}", entry)\n    return '
+        yield [
+            Place(name, noun, above, entry),
+            Place(name, noun, below, f"Receipt.sealed({noun}, by=desk, seal=SEAL_B)"),
+        ]
+
+
+def close_the_loop(
+    home: Home, model: Path, project: Path, say: Callable[[str], None], show: Callable[[Progress], None]
+) -> Loop:
+    """Play the day and the night in ``home``, and ask at the like places before, between and after.
+
+    Args:
+        say: told what comes next.
+        show: told the night's progress.
+
+    Raises:
+        ServerError: a server ended or does not answer.
+        NightFailedError, JobError, NothingToLearnError: there can be no night.
+    """
+    loop = Loop([place for places in functions(DAY, LIKE) for place in places])
+    environment = os.environ | {"NIGHTSCHOOL_HOME": str(home.root)}
+    client = Client(model, project, environment, {"micro_nights": False})
+    try:
+        client.wait_until_ready()
+        say(f"before the day: {len(loop.places)} places whose rules no model can know")
+        loop.offered[Moment.BEFORE] = [offered(client, project, place) for place in loop.places]
+        say(f"the day: {2 * DAY} completions, each answered as a developer would")
+        loop.day = live(client, project)
+        say("the like places, after the day")
+        loop.offered[Moment.DAY] = [offered(client, project, place) for place in loop.places]
+        say("the night")
+        loop.night = Night(home, OPTIONS, show).run()
+        loop.swapped_s = swapped(client, loop.night)
+    finally:
+        client.close()
+    # Another server, which has seen no file of the day and has no memory: what it knows, the adapter knows.
+    client = Client(model, project, environment, {"micro_nights": False, "memory": False, "gate": 0})
+    try:
+        client.wait_until_ready()
+        say("the like places, after the night, by the adapter alone")
+        loop.offered[Moment.NIGHT] = [offered(client, project, place) for place in loop.places]
+    finally:
+        client.close()
+    return loop
+
+
+def offered(client: Client, project: Path, place: Place) -> str:
+    """Return what is offered at the place, and close its file."""
+    editor = opened(client, project, place)
+    item, _ = editor.answer(editor.ask())
+    editor.close()
+    return str(item["insertText"]) if item else ""
+
+
+def opened(client: Client, project: Path, place: Place) -> Editor:
+    return Editor(client, (project / place.file).as_uri(), f"{place.text}\n", len(place.text))
+
+
+def live(client: Client, project: Path) -> dict[str, int]:
+    """Write the day's functions, and wait until the ledger has seen what settled."""
+    done: dict[str, int] = {}
+    editors = []
+    for number, (upper, lower) in enumerate(functions(0, DAY)):
+        editor = opened(client, project, upper)
+        for count, place in enumerate((upper, lower)):
+            what = answer(editor, place.wanted, turn=2 * number + count)
+            done[what] = done.get(what, 0) + 1
+            type_on(editor, lower.text[editor.cursor :])
+        editors.append(editor)
+    time.sleep(SETTLED_S)
+    for editor in editors:
+        editor.close()
+    return done
+
+
+def answer(editor: Editor, wanted: str, turn: int) -> str:
+    """Ask at the cursor and do with the offer what a developer would who wants ``wanted`` there."""
+    item, _ = editor.answer(editor.ask())
+    start = editor.cursor
+    text = str(item["insertText"]) if item else ""
+    if item is None:
+        what = "nothing offered"
+    elif text == wanted:
+        editor.accept(item)
+        return "accepted"
+    elif 2 * kept_chars(text, wanted) > len(wanted):
+        editor.accept(item)
+        what = "edited"
+    elif turn % 2:
+        editor.client.notify("nightschool/didReject", {"offerIds": [item["command"]["arguments"][0]]})
+        what = "rejected"
+    else:
+        what = "typed over"
+    while editor.cursor > start and not wanted.startswith(editor.text[start : editor.cursor]):
+        editor.change(editor.cursor - 1, editor.cursor, "")
+    type_on(editor, wanted[editor.cursor - start :])
+    return what
+
+
+def type_on(editor: Editor, text: str) -> None:
+    """Type key by key: what comes at once is taken for pasted, of which nothing is learned."""
+    for key in text:
+        editor.type(key)
+
+
+def swapped(client: Client, result: NightResult) -> float | None:
+    """Return the seconds until the running server serves the night's adapter; None where it was refused."""
+    if result.reasons:
+        return None
+    began = time.monotonic()
+    while time.monotonic() - began < SWAPPED_S:
+        status: dict[str, Any] = client.request("workspace/executeCommand", {"command": "nightschool.status"})
+        if status["adapter"] == result.adapter:
+            return round(time.monotonic() - began, 2)
+        time.sleep(0.02)
+    return None
