@@ -13,7 +13,9 @@ export NIGHTSCHOOL_HOME ?= $(CURDIR)/.nightschool
 
 demo: $(INSTALLED)
 	$(BIN)/nightschool model get qwen2.5-coder-1.5b || [ $$? -eq 3 ]  # 3: already here
+	$(BIN)/nightschool model get smollm2-135m || [ $$? -eq 3 ]
 	$(BIN)/nightschool demo
+	$(BIN)/nightschool demo --night --model smollm2-135m  # the small model's night takes a minute or two
 
 test: models check nvim lua editors vscode vsix scheduler
 	NIGHTSCHOOL_TEST_HOME="$$NIGHTSCHOOL_HOME" $(BIN)/pytest

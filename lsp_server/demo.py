@@ -81,6 +81,7 @@ def perform(home: Home, model: Path, screen: Screen) -> Json:
     for shown in played:
         shown.outcome = outcomes.get(shown.offer, {})
     screen.outcomes(played)
+    screen.say("\nhow it learns: nightschool demo --night (minutes; less with a small model)")
     return {"model": str(model), "ready_s": round(ready_s, 2), "scenes": [asdict(shown) for shown in played]}
 
 

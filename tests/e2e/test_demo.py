@@ -14,18 +14,19 @@ from lsp_server.cli import main
 from lsp_server.demo_scenes import PROJECT, SCENES
 
 
-@pytest.mark.timeout(600)
-def test_each_cursor_gets_ghost_text_and_each_outcome_is_recorded(home, qwen):
+def invoked(*words):
+    """Return what the program prints as JSON, run as a process of its own."""
     program = "from lsp_server.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", program, "demo", "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ,
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=False, env=os.environ
     )
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.timeout(600)
+def test_each_cursor_gets_ghost_text_and_each_outcome_is_recorded(home, qwen):
+    result = invoked("demo", "--json")
     scenes = {scene["title"]: scene for scene in result["scenes"]}
 
     assert [scene["title"] for scene in result["scenes"]] == [scene.title for scene in SCENES]
@@ -53,3 +54,17 @@ def test_what_a_scene_takes_out_stands_once_in_the_project(scene):
 
     assert text.count(scene.before + scene.removed) == 1
     assert scene.typed <= len(scene.before)
+
+
+@pytest.mark.timeout(900)
+def test_after_a_day_and_a_night_the_like_places_are_right(home, smollm):
+    result = invoked("demo", "--night", "--model", str(smollm), "--json")
+
+    assert len(result["places"]) == 12
+    assert result["right"]["before"] == 0
+    assert sum(result["day"].values()) == 60
+    assert result["right"]["after the day"] >= 6
+    assert (result["night"]["verdict"], result["night"]["reasons"]) == ("promoted", [])
+    assert result["swapped_s"] < 1
+    assert result["right"]["after the night"] >= 6
+    assert not (home / "ledger.db").exists()
