@@ -13,7 +13,7 @@ from learner.night.lora import adapter_off, adapter_state, load_adapter_state
 from learner.night.losses import View, view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from torch import Tensor
@@ -109,9 +109,11 @@ def _prepared(state: PromptState, view: View) -> Prepared:
 class Prompts:
     """The evaluated prompts of a training's examples."""
 
-    def __init__(self, evaluation: Evaluation, examples: Sequence[EncodedExample], room_bytes: int) -> None:
-        """``room_bytes`` is for what is kept; the window in use comes on top of it."""
-        self._evaluation, self._examples, self._room = evaluation, examples, room_bytes
+    def __init__(
+        self, evaluation: Evaluation, examples: Sequence[EncodedExample], room: Callable[[], int]
+    ) -> None:
+        """``room`` says how many bytes there are for one more window, whenever one was evaluated."""
+        self._evaluation, self._examples, self._room = evaluation, examples, room
         self._kept: dict[int, Prepared] = {}
         self._window: tuple[int, ...] = ()
         self._in_use: dict[int, Prepared] = {}
@@ -137,13 +139,12 @@ class Prompts:
 
     def forget(self) -> None:
         """Give the memory back, and keep nothing more."""
-        self._kept, self._room = {}, 0
+        self._kept, self._room = {}, lambda: 0
         self._window, self._in_use = (), {}
 
     def _keep(self, prepared: dict[int, Prepared]) -> None:
-        size = sum(one.bytes for one in prepared.values())
-        if size <= self._room:
-            self._room -= size
+        # They are in memory already; the next window will want as much again.
+        if sum(one.bytes for one in prepared.values()) <= self._room():
             self._kept.update(prepared)
 
 

@@ -35,6 +35,8 @@ _MOST_DROPPED = 5
 """Steps in a row whose loss may be no number."""
 _WORKING_BYTES = 900 << 20
 """For activations, gradients, and the window of prompts in use."""
+_STEP_BYTES = 400 << 20
+"""For activations and gradients alone."""
 _LEFT_BYTES = 800 << 20
 """Of the machine's memory, left to other programs."""
 _RECENT = 20
@@ -94,7 +96,7 @@ class Training:
         self._given = examples
         mean_rows = sum(len(example.middle) for example in examples) / len(examples)
         self._stepper = Stepper(network, options, mean_rows=mean_rows, on_short_memory=self._on_short_memory)
-        self._prompts = Prompts(self._evaluation, [], 0)
+        self._prompts = Prompts(self._evaluation, [], lambda: 0)
         self._schedule: list[Step] = []
         self._state = Checkpoint([], 0, {}, {})
 
@@ -108,8 +110,8 @@ class Training:
         self._state = state or self._planned()
         examples = [self._given[index] for index in self._state.examples]
         self._schedule = steps(len(examples), self._options.batch, self._state.epochs, self._options.seed)
-        room = self._room() if self._state.epochs > 1 else 0
-        self._prompts = Prompts(self._evaluation, examples, room)
+        keeps = self._state.epochs > 1
+        self._prompts = Prompts(self._evaluation, examples, self._left if keeps else lambda: 0)
         self._examples = examples
 
     def run(self) -> None:
@@ -163,7 +165,7 @@ class Training:
         with self._timed(rows=sum(len(example.middle) for example in probe)):
             self._stepper.gradient([Ready(*pair) for pair in zip(probe, prepared, strict=True)])
         needed = sum(one.bytes for one in prepared) / self._pace.evaluated_tokens * _tokens(given)
-        kept = min(1.0, self._room() / needed)
+        kept = min(1.0, self._left(_WORKING_BYTES) / needed)
         planned = plan(given, options, self._pace, 60.0 * options.minutes - self._spent(), kept)
         notes = list(self._state.notes)
         if planned.epochs < options.epochs:
@@ -201,13 +203,16 @@ class Training:
         prepared = self._prompts.of(step.window)
         return [Ready(self._examples[index], prepared[index]) for index in step.examples]
 
-    def _room(self) -> int:
-        """Return the bytes that evaluated prompts may be kept in."""
+    def _left(self, working: int = _STEP_BYTES) -> int:
+        """Return the bytes for evaluated prompts, beside so many for the work: measured, not counted.
+
+        A process holds more than what it uses, since what is freed in pieces cannot always be given back.
+        """
         if self._network.device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(self._network.device)
-            return max(0, free - _WORKING_BYTES)
-        own = self._options.memory_mb * 1_000_000 - psutil.Process().memory_info().rss - _WORKING_BYTES
-        return max(0, min(own, psutil.virtual_memory().available - _WORKING_BYTES - _LEFT_BYTES))
+            return max(0, free - working)
+        own = self._options.memory_mb * 1_000_000 - psutil.Process().memory_info().rss - working
+        return max(0, min(own, psutil.virtual_memory().available - working - _LEFT_BYTES))
 
     def _is_time_up(self) -> bool:
         state = self._state
