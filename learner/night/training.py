@@ -110,8 +110,10 @@ class Training:
         self._state = state or self._planned()
         examples = [self._given[index] for index in self._state.examples]
         self._schedule = steps(len(examples), self._options.batch, self._state.epochs, self._options.seed)
-        keeps = self._state.epochs > 1
-        self._prompts = Prompts(self._evaluation, examples, self._left if keeps else lambda: 0)
+        epochs = self._state.epochs
+        self._prompts = Prompts(
+            self._evaluation, examples, lambda: self._left(_STEP_BYTES) if epochs > 1 else 0
+        )
         self._examples = examples
 
     def run(self) -> None:
@@ -203,7 +205,7 @@ class Training:
         prepared = self._prompts.of(step.window)
         return [Ready(self._examples[index], prepared[index]) for index in step.examples]
 
-    def _left(self, working: int = _STEP_BYTES) -> int:
+    def _left(self, working: int) -> int:
         """Return the bytes for evaluated prompts, beside so many for the work: measured, not counted.
 
         A process holds more than what it uses, since what is freed in pieces cannot always be given back.

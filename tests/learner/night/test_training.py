@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 import torch
 from idioms import NAMES, School, idiom, idioms, options
@@ -121,15 +122,14 @@ def test_prompts_that_do_not_fit_in_memory_are_evaluated_again_to_the_same_effec
     )
     monkeypatch.setattr("learner.night.batches.WINDOW_STEPS", 1)
 
-    def adapter_with(working_bytes: int) -> dict[str, torch.Tensor]:
+    def adapter_with(memory_mb: int) -> dict[str, torch.Tensor]:
         evaluations.clear()
-        monkeypatch.setattr("learner.night.training._WORKING_BYTES", working_bytes)
-        school.train(idioms(TAUGHT), options(anchor=0.1))
+        school.train(idioms(TAUGHT), options(anchor=0.1, memory_mb=memory_mb))
         return school.adapter
 
-    kept = adapter_with(working_bytes=0)
+    kept = adapter_with(memory_mb=100_000)
     assert evaluations == [8, 8, 8], "one to measure the pace, then one per window"
-    evaluated_again = adapter_with(working_bytes=1 << 50)
+    evaluated_again = adapter_with(memory_mb=psutil.Process().memory_info().rss // 1_000_000)
     assert len(evaluations) > 3
     assert all(torch.equal(kept[name], evaluated_again[name]) for name in kept)
 
