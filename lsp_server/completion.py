@@ -46,6 +46,9 @@ class Follower(Protocol):
 class Rememberer(Protocol):
     """What completing needs of :class:`lsp_server.remembering.Remembering`."""
 
+    @property
+    def version(self) -> int: ...
+
     def rival(self, scene: Scene, settings: Settings) -> Prediction | None: ...
 
     def support(self, scene: Scene, text: str) -> int: ...
@@ -202,13 +205,19 @@ class Completer:
     def _known(self, ask: Ask, scene: Scene) -> Found | None:
         """Return a prediction made before, or what memory trusts itself to know better than the model."""
         found = self._recent.find(scene.document, scene.point)
-        if ask.invoked or (found is not None and (found.typed or found.prediction.was_judged)):
+        if ask.invoked or (found is not None and (found.typed or self._is_judged(found.prediction))):
             return found
         rival = self._memory.rival(scene, self._permission.settings)
-        if rival is None:
+        if found is not None:
+            found.prediction.as_of = self._memory.version
+        if rival is None or (found is not None and found.says(rival)):
             return found
         self._recent.keep(scene.key, rival)
         return Found(rival)
+
+    def _is_judged(self, prediction: Prediction) -> bool:
+        """Whether the developer has been offered it, and memory has learned nothing since."""
+        return prediction.was_judged and prediction.as_of == self._memory.version
 
     def _serve(self, ask: Ask, scene: Scene, found: Found, arrived: float) -> Answer:
         """Answer with what is left of a prediction, and have its fate followed."""
@@ -226,7 +235,7 @@ class Completer:
             else:
                 fact = replace(offer, text=rest or offer.text, latency_ms=latency_ms, invoked=ask.invoked)
                 self._outcomes.offered(_as_inserted(fact, ask), ask.document)
-        prediction.offered = True
+        prediction.offered, prediction.as_of = True, self._memory.version
         if prediction.declined:
             return Answer(declined=prediction.declined, served=served, latency_ms=latency_ms)
         self._idle.prefetch(scene, rests[0][1])

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import Counter
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -30,12 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lsp_server.demo_client import Json
-    from lsp_server.demo_night import Loop
+    from lsp_server.demo_night import Loop, Place
     from lsp_server.demo_scenes import Shown
 
 LINES_ABOVE, LINES_BELOW = 4, 2
-COLUMN = 44
-"""Characters of an offer that a table shows."""
 
 
 @click.command()
@@ -167,14 +166,13 @@ class Screen:
 
     def loop(self, loop: Loop, verdict: str) -> None:
         """Show what was offered at each like place, what is right in green, and the night's verdict."""
-        table = Table("what the house writes there", *loop.offered, box=None)
+        table = Table(box=None)
+        for name in ("the house writes", *loop.offered):
+            table.add_column(name, no_wrap=True, overflow="ellipsis")
         for number, place in enumerate(loop.places):
-            cells = [
-                Text(shortened(texts[number]), "green" if texts[number] == place.wanted else "bright_black")
-                for texts in loop.offered.values()
-            ]
-            table.add_row(Text(place.wanted), *cells)
+            table.add_row(Text(place.wanted), *(judged(each[number], place) for each in loop.offered.values()))
         table.add_row("", *(f"{loop.right(each)} of {len(loop.places)} right" for each in loop.offered))
+        table.add_row("served by", *(sources(served) for served in loop.served.values()))
         self.print()
         self.print(table)
         self.print("\nthe day's offers: " + ", ".join(f"{count} {what}" for what, count in loop.day.items()))
@@ -183,10 +181,14 @@ class Screen:
             self.print(f"the running server serves it {loop.swapped_s:.2f} s later, without a restart")
 
 
-def shortened(text: str) -> str:
-    """The first line of an offer, as much as a column has room for."""
-    line, *more = text.split("\n")
-    return line if len(line) <= COLUMN and not more else f"{line[: COLUMN - 1]}…"
+def sources(served: list[str]) -> str:
+    """From where the offers came, the most frequent first."""
+    return ", ".join(f"{source} {count}" for source, count in Counter(filter(None, served)).most_common())
+
+
+def judged(offered: str, place: Place) -> Text:
+    """An offer's first line, in green where it is what the house writes."""
+    return Text(offered.split("\n")[0], "green" if offered == place.wanted else "bright_black")
 
 
 def around_cursor(shown: Shown) -> Text:

@@ -1,7 +1,8 @@
 """``nightschool demo --night``: a day in a house with rules of its own, a night, and the like places again.
 
 All of it is real: the server, what is offered, the ledger, the training, the exam. The day's files are never
-saved, so that nothing but what was learned can know the house's rules.
+saved, so that nothing but what was learned can know the house's rules. Memory knows them after the day; what
+the weights alone have learned, the exam says: it is of outcomes that they were not trained on.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from learner.distance import kept_chars
 from learner.examples import Selection
@@ -30,16 +31,18 @@ if TYPE_CHECKING:
 
 VERBS = ("load", "save", "count", "merge", "print", "sort", "pack", "send", "read", "check", "move", "trace")
 NOUNS = ("orders", "books", "loans", "shelves", "readers", "letters")
-DAY, LIKE = 30, 6
+DAY, LIKE = 45, 6
 """Functions that are written by day, and others that are asked about before and after."""
+LOOK_S = 0.5
+"""At each offer: what was written ten seconds ago is remembered by then."""
 SETTLED_S = 32.0
 """The ledger looks at the text after 10 and after 30 seconds; what only the first look saw may go on."""
 SWAPPED_S = 10.0
 OPTIONS = NightOptions(
     Selection(repository=0, practice=0),
-    TrainingOptions(epochs=5, learning_rate=1e-3, anchor=0.3, give_way=()),
+    TrainingOptions(epochs=3, anchor=0.5, give_way=()),
 )
-"""Of forty examples only what is seen often enough is learned; everything else is as at any night."""
+"""Of so few examples only what is seen often enough is learned; all else is as at any night."""
 
 
 class Moment(StrEnum):
@@ -70,11 +73,19 @@ class Loop:
     places: list[Place]
     offered: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """By moment, in the places' order; empty for silence."""
+    served: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """Likewise, from where: the model, memory, or an answer of either that was kept."""
     day: dict[str, int] = field(default_factory=dict[str, int])
     """How many of the day's offers were accepted, edited, rejected, typed over, or not made."""
     night: NightResult | None = None
     swapped_s: float | None = None
     """From the verdict until the running server serves the adapter; None where it was refused."""
+
+    def ask(self, moment: Moment, client: Client, project: Path) -> None:
+        """Ask for ghost text at each place."""
+        answers = [offered(client, project, place) for place in self.places]
+        self.offered[moment] = [text for text, _ in answers]
+        self.served[moment] = [served for _, served in answers]
 
     def right(self, moment: str) -> int:
         return sum(
@@ -85,6 +96,7 @@ class Loop:
         return {
             "places": [{"function": place.name, "wanted": place.wanted} for place in self.places],
             "offered": self.offered,
+            "served": self.served,
             "right": {moment: self.right(moment) for moment in self.offered},
             "day": self.day,
             "night": self.night.as_json() if self.night else None,
@@ -98,12 +110,12 @@ def functions(first: int, count: int) -> Iterator[list[Place]]:
     for number in range(first, first + count):
         verb, noun = names[number * 31 % len(names)]
         name = f"{verb}_{noun}"
-        entry = f'audit.enter("{name}", desk=desk, ring=RING_7)'
+        entry = f'audit.enter("{name}", RING_7)'
         above = f'"""{name}."""\nfrom house import *\n\n\ndef {name}(desk):\n    entry = '
         below = f'{above}{entry}\n    {noun} = desk.find("{noun}", entry)\n    return '
         yield [
             Place(name, noun, above, entry),
-            Place(name, noun, below, f"Receipt.sealed({noun}, by=desk, seal=SEAL_B)"),
+            Place(name, noun, below, f"Sealed({noun}, SEAL_B)"),
         ]
 
 
@@ -126,33 +138,31 @@ def close_the_loop(
     try:
         client.wait_until_ready()
         say(f"before the day: {len(loop.places)} places whose rules no model can know")
-        loop.offered[Moment.BEFORE] = [offered(client, project, place) for place in loop.places]
+        loop.ask(Moment.BEFORE, client, project)
         say(f"the day: {2 * DAY} completions, each answered as a developer would")
         loop.day = live(client, project)
         say("the like places, after the day")
-        loop.offered[Moment.DAY] = [offered(client, project, place) for place in loop.places]
+        loop.ask(Moment.DAY, client, project)
         say("the night")
         loop.night = Night(home, OPTIONS, show).run()
         loop.swapped_s = swapped(client, loop.night)
-    finally:
-        client.close()
-    # Another server, which has seen no file of the day and has no memory: what it knows, the adapter knows.
-    client = Client(model, project, environment, {"micro_nights": False, "memory": False, "gate": 0})
-    try:
-        client.wait_until_ready()
-        say("the like places, after the night, by the adapter alone")
-        loop.offered[Moment.NIGHT] = [offered(client, project, place) for place in loop.places]
+        say("the like places, after the night")
+        loop.ask(Moment.NIGHT, client, project)
     finally:
         client.close()
     return loop
 
 
-def offered(client: Client, project: Path, place: Place) -> str:
-    """Return what is offered at the place, and close its file."""
+def offered(client: Client, project: Path, place: Place) -> tuple[str, str]:
+    """Return what is offered at the place, and from where; close its file."""
     editor = opened(client, project, place)
     item, _ = editor.answer(editor.ask())
     editor.close()
-    return str(item["insertText"]) if item else ""
+    return str(item["insertText"]) if item else "", str(status(client)["last_completion"]["served"] or "")
+
+
+def status(client: Client) -> Json:
+    return client.request("workspace/executeCommand", {"command": "nightschool.status"})
 
 
 def opened(client: Client, project: Path, place: Place) -> Editor:
@@ -179,6 +189,7 @@ def live(client: Client, project: Path) -> dict[str, int]:
 def answer(editor: Editor, wanted: str, turn: int) -> str:
     """Ask at the cursor and do with the offer what a developer would who wants ``wanted`` there."""
     item, _ = editor.answer(editor.ask())
+    time.sleep(LOOK_S)
     start = editor.cursor
     text = str(item["insertText"]) if item else ""
     if item is None:
@@ -212,8 +223,7 @@ def swapped(client: Client, result: NightResult) -> float | None:
         return None
     began = time.monotonic()
     while time.monotonic() - began < SWAPPED_S:
-        status: dict[str, Any] = client.request("workspace/executeCommand", {"command": "nightschool.status"})
-        if status["adapter"] == result.adapter:
+        if status(client)["adapter"] == result.adapter:
             return round(time.monotonic() - began, 2)
         time.sleep(0.02)
     return None

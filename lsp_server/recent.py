@@ -37,6 +37,8 @@ class Prediction:
     offered: bool = False
     accepted: bool = False
     rejected: bool = False
+    as_of: int = -1
+    """The memory's version when it was last asked whether it knows better."""
 
     @property
     def declined(self) -> str | None:
@@ -67,6 +69,10 @@ class Found:
     def unwanted(self) -> bool:
         """Whether the developer rejected this prediction here, or accepted it and deleted it again."""
         return self.prediction.rejected or (self.prediction.accepted and not self.typed)
+
+    def says(self, other: Prediction) -> bool:
+        """Whether the first text on offer is the other's."""
+        return self.prediction.declined is None and self.prediction.offers[0].text == other.offers[0].text
 
     @property
     def goes_on(self) -> bool:

@@ -151,6 +151,11 @@ class Remembering:
 
     # -- asked ---------------------------------------------------------------------------------------
 
+    @property
+    def version(self) -> int:
+        """Another one than before as soon as something new may be known of a place."""
+        return self._memory.version if self._memory is not None else 0
+
     def rival(self, scene: Scene, settings: Settings) -> Prediction | None:
         """Return what is known to follow at such a place, if the learned rule trusts it."""
         if self._memory is None:

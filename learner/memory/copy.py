@@ -44,6 +44,8 @@ class Copy:
         self.rule = Rule()
         self.serving = ""
         """The id of the adapter that serves; empty for the base alone."""
+        self.version = 0
+        """Counts the changes: what was recalled at another version may be told otherwise now."""
         self._lock = threading.Lock()
         """Held while the copy is read, changed or exchanged; never while the disk is waited for."""
         self._connection: sqlite3.Connection | None = None
@@ -66,6 +68,7 @@ class Copy:
             action(self._connection)
             self.rule = read_rule(self._connection)
             self.vocabulary = Vocabulary.of(self._connection)
+        self.version += 1
 
     def follow(self, file: sqlite3.Connection) -> None:
         """Carry over what has changed in the file; all of it where rows were deleted there.
@@ -88,6 +91,7 @@ class Copy:
             return
         self._carried, self._generation = revision, state["generation"]
         self.rule = read_rule(file)
+        self.version += 1
 
     def apart(self) -> None:
         """Another file took the place of the one that was copied."""

@@ -112,6 +112,11 @@ class Memory:
         """The learned rule as it is now."""
         return self._copy.rule
 
+    @property
+    def version(self) -> int:
+        """Another one than before as soon as something new may be recalled."""
+        return self._copy.version
+
     def serve(self, adapter: str | None) -> None:
         """Say which adapter serves from now on (its id; None for the base alone): what it knows is not
         believed meanwhile, since the model says it."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from learner.job import JobError, Progress
+from learner.night.allocator import give_back
 from learner.night.checkpoint import CheckpointFile, digest_of
 from learner.night.encoding import encode_examples
 from learner.night.export import export_adapter, load_adapter_into
@@ -68,6 +69,8 @@ def run(
         spent_s=time.monotonic() - began_at - give_way.paused_s,
     )
     on_progress(Progress("export"))
+    # The prompts that were kept make room for the engine that the adapter is compared in.
+    give_back()
     export_adapter(network, files.adapter, base_sha256=job.base, name=job.name)
     compare(network, job, files, encoded, log)
     checkpoint.remove()

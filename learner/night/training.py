@@ -14,6 +14,7 @@ import torch
 from learner.give_way import InterruptionError, Reason
 from learner.job import Progress, TrainingResult
 from learner.night import NightError
+from learner.night.allocator import give_back
 from learner.night.batches import steps
 from learner.night.checkpoint import Checkpoint
 from learner.night.lora import adapter_state, load_adapter_state
@@ -208,8 +209,9 @@ class Training:
     def _left(self, working: int) -> int:
         """Return the bytes for evaluated prompts, beside so many for the work: measured, not counted.
 
-        A process holds more than what it uses, since what is freed in pieces cannot always be given back.
+        A process holds more than what it uses, since not all that is freed in pieces can be given back.
         """
+        give_back()
         if self._network.device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(self._network.device)
             return max(0, free - working)

@@ -65,6 +65,20 @@ async def test_a_correction_made_once_is_right_at_the_next_like_place(client: Cl
     assert (await client.status())["last_completion"]["served"] == "memory"
 
 
+async def test_what_was_offered_before_memory_knew_better_is_not_offered_again(
+    client: Client, engine: FakeEngine
+):
+    engine.says = lambda request: [WRONG]
+    await client.initialize()
+    client.open(USERS, B)
+    assert await client.texts(2, END, uri=B) == [WRONG]
+    await correct_once(client)
+    assert await client.texts(2, END, uri=B) == [RIGHT]
+    again = offers(client)[-1].offer_id
+    assert await client.texts(2, END, uri=B) == [RIGHT]
+    assert offers(client)[-1].offer_id == again
+
+
 async def test_what_is_typed_along_is_still_offered_from_memory(client: Client, engine: FakeEngine):
     engine.says = lambda request: [WRONG]
     await client.initialize()
