@@ -170,7 +170,8 @@ class Screen:
         for name in ("the house writes", *loop.offered):
             table.add_column(name, no_wrap=True, overflow="ellipsis")
         for number, place in enumerate(loop.places):
-            table.add_row(Text(place.wanted), *(judged(each[number], place) for each in loop.offered.values()))
+            cells = (judged(texts[number], place) for texts in loop.offered.values())
+            table.add_row(Text(place.wanted), *cells)
         table.add_row("", *(f"{loop.right(each)} of {len(loop.places)} right" for each in loop.offered))
         table.add_row("served by", *(sources(served) for served in loop.served.values()))
         self.print()
