@@ -146,10 +146,10 @@ class GiveWay:
         Raises:
             InterruptionError: training is to end, or the pause became too long.
         """
-        if self._clock() - self._looked_at < self._limits.look_s:
-            return
         if self._wait(0.0):
             raise InterruptionError("told to stop")
+        if self._clock() - self._looked_at < self._limits.look_s:
+            return
         reason = self._reason(ended=None)
         if reason:
             self._hold(reason, on_pause)
