@@ -51,7 +51,10 @@ def reasons_against(
 
 
 def _not_better(outcomes: PaperResult) -> list[str]:
-    """Better than what serves: log-loss beyond the noise, and net saved characters not lower."""
+    """Better than what serves: log-loss beyond the noise, net saved characters not lower, and it shows.
+
+    Log-loss alone also falls where no more than a house's words are learned, or how sure to be.
+    """
     found = []
     serving, candidate = (outcomes.figures(arm) for arm in (Arm.SERVING, Arm.CANDIDATE))
     loss = outcomes.log_loss(Arm.CANDIDATE, Arm.SERVING)
@@ -66,6 +69,12 @@ def _not_better(outcomes: PaperResult) -> list[str]:
         found.append(
             f"saves less than the serving adapter: {candidate.net_saved:.2f} net characters per outcome "
             f"against {serving.net_saved:.2f}"
+        )
+    elif candidate.net_saved <= 0 and candidate.exact_match <= serving.exact_match:
+        found.append(
+            f"what it offers costs more than it saves ({candidate.net_saved:.2f} net characters per outcome) "
+            f"and is not more often right: exact match {100 * candidate.exact_match:.1f} % against the "
+            f"serving adapter's {100 * serving.exact_match:.1f} %"
         )
     return found
 

@@ -59,6 +59,8 @@ BETTER = {
     Arm.BASE: Pupil(log_loss=9.0, net_saved=3),
 }
 SAME = {arm: Pupil() for arm in Arm}
+USELESS = {arm: replace(pupil, net_saved=-1) for arm, pupil in BETTER.items()}
+"""Surer of what nobody wants."""
 
 
 def verdict(
@@ -82,6 +84,7 @@ def test_who_is_better_and_forgets_nothing_serves() -> None:
     [
         (with_candidate(BETTER, log_loss=8.0), ["not better than the serving adapter beyond noise", "+0.0"]),
         (with_candidate(BETTER, net_saved=4), ["saves less than the serving adapter: 4.00", "against 5.00"]),
+        (USELESS, ["costs more than it saves (-1.00 net", "exact match 50.0 % against", "50.0 %"]),
         ({**BETTER, Arm.PRIMER: Pupil(log_loss=7.0, net_saved=4)}, ["worse than the primer: log-loss"]),
         ({**BETTER, Arm.BASE: Pupil(net_saved=9)}, ["worse than the bare base model: 6.00", "against 9.00"]),
     ],
@@ -117,6 +120,10 @@ def test_what_was_forgotten_before_counts_too() -> None:
     """Of nights that lose one point each the first is refused: the reference does not move."""
     generic = {**SAME, Arm.SERVING: Pupil(exact=29), Arm.CANDIDATE: Pupil(exact=28)}
     assert "3.3 points below the primer" in verdict(generic=generic)[0]
+
+
+def test_who_costs_more_than_it_saves_may_serve_where_it_is_more_often_right() -> None:
+    assert verdict(outcomes=with_candidate(USELESS, exact=31)) == []
 
 
 def test_a_length_nearer_to_what_is_right_is_no_drift() -> None:

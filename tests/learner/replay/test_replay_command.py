@@ -145,15 +145,9 @@ def test_the_time_left_goes_by_what_was_asked_now() -> None:
     assert clock.told(meter, 25.0) == "60/100, 0:01:20 left"
 
 
-def test_a_real_model_is_replayed(
-    smollm: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_real_model_is_replayed(smollm: Path, home: Path, tmp_path: Path) -> None:
     choose(Home(home), "smollm2-135m")
     project = growing(tmp_path / "project", commits=3, names=("alpha",)).root
-    # Which settings are the fastest here is no matter: they are not measured.
-    monkeypatch.setattr(
-        "learner.replay.cli.EngineOptions", lambda tuning, adapter: EngineOptions(adapter=adapter)
-    )
     done = call(project, "--limit", "2", "--arms", "frozen,memory", "--json")
     assert done.exit_code == 0, done.output
     arms = json.loads(done.stdout)["arms"]
