@@ -166,9 +166,9 @@ class Screen:
 
     def loop(self, loop: Loop, verdict: str) -> None:
         """Show what was offered at each like place, what is right in green, and the night's verdict."""
-        table = Table(box=None)
+        table = Table(box=None, expand=True)
         for name in ("the house writes", *loop.offered):
-            table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=14)
+            table.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1)
         for number, place in enumerate(loop.places):
             cells = (judged(texts[number], place) for texts in loop.offered.values())
             table.add_row(Text(place.wanted), *cells)
