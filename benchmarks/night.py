@@ -41,15 +41,10 @@ NIGHTSCHOOL = (sys.executable, "-m", "lsp_server.cli")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = history_parser(__doc__)
     add = parser.add_argument
-    add("--project", default=REPLAYED[0].name, choices=[project.name for project in REPLAYED])
-    add("--outcomes", type=int, default=300)
     add("--minutes", type=float, default=MINUTES, help="the night's budget")
     add("--learn-only", action="store_true", help="go through the history, and do no night yet")
-    add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
     options = parser.parse_args()
     home = learned_home(options.project, options.outcomes)
     if options.learn_only:
@@ -60,6 +55,18 @@ def main() -> None:
         result = night.run()
     details = {"project": options.project, "outcomes": outcomes_in(home), "result": result}
     publish("night", figures(result, night), details, options.to)
+
+
+def history_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser for a benchmark over one learned history, to which it adds what is its own."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--project", default=REPLAYED[0].name, choices=[project.name for project in REPLAYED])
+    add("--outcomes", type=int, default=300)
+    add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
+    return parser
 
 
 def learned_home(name: str, outcomes: int) -> Home:

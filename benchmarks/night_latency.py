@@ -10,7 +10,6 @@ lowest priority). The places are the same for all three, the servers are not.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import tempfile
@@ -23,10 +22,10 @@ from typing import TYPE_CHECKING
 from cursors import cursors
 from estimates import paired, ratio_of_medians, spread
 from histories import REPLAYED, repository
-from night import NIGHTSCHOOL, RELEASES, copy_of, environment, learned_home
+from night import NIGHTSCHOOL, RELEASES, copy_of, environment, history_parser, learned_home
 from pipe import Pipe, start_server, wait_until
 from quality import distinct_files, lines_of_files
-from report import RESULTS, Figure, at_most, publish
+from report import Figure, at_most, publish
 from rich.console import Console
 from startup import ask, insertion, open_document
 
@@ -56,14 +55,8 @@ Times = dict[str, list[float]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--project", default=REPLAYED[0].name, choices=[project.name for project in REPLAYED])
-    add("--outcomes", type=int, default=300)
-    add("--places", type=int, default=12, help="the same for each arm")
-    add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
+    parser = history_parser(__doc__)
+    parser.add_argument("--places", type=int, default=12, help="the same for each arm")
     options = parser.parse_args()
     learned = learned_home(options.project, options.outcomes)
     folder = repository(next(each for each in REPLAYED if each.name == options.project), RELEASES)

@@ -205,7 +205,7 @@ class Completer:
     def _known(self, ask: Ask, scene: Scene) -> Found | None:
         """Return a prediction made before, or what memory trusts itself to know better than the model."""
         found = self._recent.find(scene.document, scene.point)
-        if ask.invoked or (found is not None and (found.typed or self._is_judged(found.prediction))):
+        if ask.invoked or (found is not None and self._stays(found)):
             return found
         rival = self._memory.rival(scene, self._permission.settings)
         if found is not None:
@@ -215,9 +215,10 @@ class Completer:
         self._recent.keep(scene.key, rival)
         return Found(rival)
 
-    def _is_judged(self, prediction: Prediction) -> bool:
-        """Whether the developer has been offered it, and memory has learned nothing since."""
-        return prediction.was_judged and prediction.as_of == self._memory.version
+    def _stays(self, found: Found) -> bool:
+        """Whether memory has no say: it is typed along, was unwanted here, or nothing was learned since."""
+        is_current = found.prediction.was_judged and found.prediction.as_of == self._memory.version
+        return bool(found.typed) or found.unwanted or is_current
 
     def _serve(self, ask: Ask, scene: Scene, found: Found, arrived: float) -> Answer:
         """Answer with what is left of a prediction, and have its fate followed."""

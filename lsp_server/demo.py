@@ -178,8 +178,8 @@ class Screen:
         self.print(table)
         self.print("\nthe day's offers: " + ", ".join(f"{count} {what}" for what, count in loop.day.items()))
         self.print(verdict)
-        if loop.swapped_s is not None:
-            self.print(f"the running server serves it {loop.swapped_s:.2f} s later, without a restart")
+        if loop.is_serving:
+            self.print("the server that was running serves it, without a restart")
 
 
 def sources(served: list[str]) -> str:

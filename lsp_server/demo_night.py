@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -56,7 +57,6 @@ class Place:
     """Where the house's rule says what follows."""
 
     name: str
-    noun: str
     text: str
     """The file's, up to the cursor."""
     wanted: str
@@ -78,8 +78,8 @@ class Loop:
     day: dict[str, int] = field(default_factory=dict[str, int])
     """How many of the day's offers were accepted, edited, rejected, typed over, or not made."""
     night: NightResult | None = None
-    swapped_s: float | None = None
-    """From the verdict until the running server serves the adapter; None where it was refused."""
+    is_serving: bool = False
+    """Whether the server that ran through the night has come to serve the new adapter."""
 
     def ask(self, moment: Moment, client: Client, project: Path) -> None:
         """Ask for ghost text at each place."""
@@ -100,7 +100,7 @@ class Loop:
             "right": {moment: self.right(moment) for moment in self.offered},
             "day": self.day,
             "night": self.night.as_json() if self.night else None,
-            "swapped_s": self.swapped_s,
+            "is_serving": self.is_serving,
         }
 
 
@@ -114,8 +114,8 @@ def functions(first: int, count: int) -> Iterator[list[Place]]:
         above = f'"""{name}."""\nfrom house import *\n\n\ndef {name}(desk):\n    entry = '
         below = f'{above}{entry}\n    {noun} = desk.find("{noun}", entry)\n    return '
         yield [
-            Place(name, noun, above, entry),
-            Place(name, noun, below, f"Sealed({noun}, SEAL_B)"),
+            Place(name, above, entry),
+            Place(name, below, f"Sealed({noun}, SEAL_B)"),
         ]
 
 
@@ -145,7 +145,7 @@ def close_the_loop(
         loop.ask(Moment.DAY, client, project)
         say("the night")
         loop.night = Night(home, OPTIONS, show).run()
-        loop.swapped_s = swapped(client, loop.night)
+        loop.is_serving = comes_to_serve(client, loop.night)
         say("the like places, after the night")
         loop.ask(Moment.NIGHT, client, project)
     finally:
@@ -171,13 +171,12 @@ def opened(client: Client, project: Path, place: Place) -> Editor:
 
 def live(client: Client, project: Path) -> dict[str, int]:
     """Write the day's functions, and wait until the ledger has seen what settled."""
-    done: dict[str, int] = {}
+    done: Counter[str] = Counter()
     editors = []
     for number, (upper, lower) in enumerate(functions(0, DAY)):
         editor = opened(client, project, upper)
         for count, place in enumerate((upper, lower)):
-            what = answer(editor, place.wanted, turn=2 * number + count)
-            done[what] = done.get(what, 0) + 1
+            done[answer(editor, place.wanted, turn=2 * number + count)] += 1
             type_on(editor, lower.text[editor.cursor :])
         editors.append(editor)
     time.sleep(SETTLED_S)
@@ -217,13 +216,11 @@ def type_on(editor: Editor, text: str) -> None:
         editor.type(key)
 
 
-def swapped(client: Client, result: NightResult) -> float | None:
-    """Return the seconds until the running server serves the night's adapter; None where it was refused."""
-    if result.reasons:
-        return None
-    began = time.monotonic()
-    while time.monotonic() - began < SWAPPED_S:
-        if status(client)["adapter"] == result.adapter:
-            return round(time.monotonic() - began, 2)
+def comes_to_serve(client: Client, result: NightResult) -> bool:
+    """Return whether the running server serves the night's adapter, for which it has a while."""
+    give_up = time.monotonic() + (0 if result.reasons else SWAPPED_S)
+    while status(client)["adapter"] != result.adapter:
+        if time.monotonic() > give_up:
+            return False
         time.sleep(0.02)
-    return None
+    return True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from learner.night.allocator import give_back
 from learner.night.distillation import GROUP, Guided, Teacher, trained_part
 from learner.night.lora import adapter_off, adapter_state, load_adapter_state
 from learner.night.losses import View, view_of
@@ -141,6 +142,7 @@ class Prompts:
         """Give the memory back, and keep nothing more."""
         self._kept, self._room = {}, lambda: 0
         self._window, self._in_use = (), {}
+        give_back()
 
     def _keep(self, prepared: dict[int, Prepared]) -> None:
         # They are in memory already; the next window will want as much again.

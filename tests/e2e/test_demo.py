@@ -65,7 +65,7 @@ def test_after_a_day_and_a_night_the_like_places_are_right(home, smollm):
     assert sum(result["day"].values()) == 90
     assert result["right"]["after the day"] >= 6
     assert (result["night"]["verdict"], result["night"]["reasons"]) == ("promoted", [])
-    assert result["swapped_s"] < 1
+    assert result["is_serving"]
     assert result["right"]["after the night"] >= 6
     exam = result["night"]["exam"]
     assert exam["candidate"]["outcomes"]["net_saved"] > exam["base"]["outcomes"]["net_saved"]

@@ -79,6 +79,17 @@ async def test_what_was_offered_before_memory_knew_better_is_not_offered_again(
     assert offers(client)[-1].offer_id == again
 
 
+async def test_where_something_was_rejected_memory_offers_nothing_else(client: Client, engine: FakeEngine):
+    engine.says = lambda request: [WRONG]
+    await client.initialize()
+    client.open(USERS, B)
+    assert await client.texts(2, END, uri=B) == [WRONG]
+    client.notify("nightschool/didReject", {"offerIds": [offers(client)[-1].offer_id]})
+    await correct_once(client)
+    assert await client.texts(2, END, uri=B) == []
+    assert await client.declined() == "rejected"
+
+
 async def test_what_is_typed_along_is_still_offered_from_memory(client: Client, engine: FakeEngine):
     engine.says = lambda request: [WRONG]
     await client.initialize()
