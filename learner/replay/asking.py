@@ -87,10 +87,16 @@ def prompt_at(
 
 
 class Asker:
-    """One engine for all arms; the adapter is set before each question."""
+    """One engine for all arms; the adapter is set before each question.
+
+    Decoding is greedy, so the same prompt is asked once for each adapter: between two snapshots most places
+    of the future block are shown what they were shown before.
+    """
 
     def __init__(self, engine: Examinee, privacy: PrivacyFilter, budget: Budget = REPLAYED) -> None:
         self._engine, self._privacy, self.budget = engine, privacy, budget
+        self._completions: dict[tuple[Request, Path | None], Completion] = {}
+        self._scores: dict[tuple[Prompt, str, Path | None], Scored] = {}
 
     def prompt(self, situation: Situation, chunks: tuple[Chunk, ...] = ()) -> Prompt:
         return prompt_at(situation, self.budget, self._privacy, chunks)
@@ -102,12 +108,8 @@ class Asker:
             EngineError: the engine failed, or the adapter cannot be used.
         """
         stop, indent = situation.stop
-        await self._engine.use_adapter(adapter)
-        completion = await self._engine.complete(
-            Request(prompt, stop=stop, indent=indent, max_tokens=MAX_TOKENS)
-        )
-        if completion is None:
-            raise EngineError("the replay's engine answered another request; nothing else may use it")
+        request = Request(prompt, stop=stop, indent=indent, max_tokens=MAX_TOKENS)
+        completion = await self._complete(request, adapter)
         best = completion.candidates[0]
         text = trim(best.text, situation.place, truncated=best.stopped_by == "length")
         return Prediction(
@@ -120,6 +122,16 @@ class Asker:
             adapter=completion.adapter,
         )
 
+    async def _complete(self, request: Request, adapter: Path | None) -> Completion:
+        if (known := self._completions.get((request, adapter))) is not None:
+            return known
+        await self._engine.use_adapter(adapter)
+        completion = await self._engine.complete(request)
+        if completion is None:
+            raise EngineError("the replay's engine answered another request; nothing else may use it")
+        self._completions[request, adapter] = completion
+        return completion
+
     async def score(self, prompt: Prompt, truth: Truth, adapter: Path | None) -> Scored:
         """Return how likely the truth is after ``prompt``, its end left out.
 
@@ -129,5 +141,8 @@ class Asker:
         Raises:
             EngineError: the engine failed, or the adapter cannot be used.
         """
-        await self._engine.use_adapter(adapter)
-        return await self._engine.score(prompt, truth.target, ends=False)
+        key = (prompt, truth.target, adapter)
+        if key not in self._scores:
+            await self._engine.use_adapter(adapter)
+            self._scores[key] = await self._engine.score(prompt, truth.target, ends=False)
+        return self._scores[key]

@@ -103,11 +103,16 @@ class Stream:
     async def _ask_block(self, course: Course, phase: Phase) -> None:
         for school in self._schools.values():
             await school.study(self._interactions)
-        for arm in self._arms:
-            # Who learns nothing answers the same each time.
-            if arm.learns or (phase is Phase.BLOCK and not self._was_asked(course, arm)):
-                for question in course.block:
-                    await self._row(arm, question, phase)
+        # Who learns nothing answers the same each time.
+        asked = [
+            arm
+            for arm in self._arms
+            if arm.learns or (phase is Phase.BLOCK and not self._was_asked(course, arm))
+        ]
+        # Question by question: arms that are shown the same share its evaluation.
+        for question in course.block:
+            for arm in asked:
+                await self._row(arm, question, phase)
 
     def _was_asked(self, course: Course, arm: Arm) -> bool:
         asked = {(question.situation.project, question.situation.number) for question in course.block}

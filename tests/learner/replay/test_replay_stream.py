@@ -154,15 +154,25 @@ async def test_a_killed_replay_goes_on_and_ends_as_one_that_was_not(play: Play, 
     whole = await play.run(project)
     (file,) = (play.root / "replays").glob("*/seeds/0/rows.jsonl")
     content = file.read_bytes()
-    questions = len(play.engine.requests)
     # Killed in the middle of writing a row.
     lines = content.splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:20]) + lines[20][:30])
-    play.engine.requests.clear()
 
     assert await play.run(project) == whole
-    assert len(play.engine.requests) == questions - 20
+    assert play.meter.asked == len(lines) - 20
     assert file.read_bytes() == content
+
+
+async def test_the_same_prompt_is_asked_once_and_arms_that_share_it_follow_each_other(
+    play: Play, project: Path
+) -> None:
+    """Decoding is greedy: between two snapshots most of the block's prompts do not change."""
+    await play.run(project, arms=(ArmName.STATIC, ArmName.MEMORY))
+    prompts = [request.prompt for request in play.engine.requests]
+    block = [(row.number, row.arm) for row in play.rows() if (row.phase, row.interactions) == ("block", 0)]
+
+    assert len(prompts) == len(set(prompts)) < len(play.rows())
+    assert [arm for _, arm in block] == ["static", "memory"] * (len(block) // 2)
 
 
 async def test_an_engine_that_fails_costs_one_question(play: Play, project: Path) -> None:
