@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,8 @@ class Figures:
     silent: float
     """The share of empty answers."""
     length: float
-    """Mean code points of the others."""
+    """Code points of the others, their geometric mean: lengths are compared by a factor, and one answer that
+    goes round in a circle must not decide."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class PaperResult:
     clusters: Sequence[int]
     """Of each question."""
     target_length: float
-    """Mean code points of the targets that were answered freely."""
+    """Code points of the targets that were answered freely, likewise."""
 
     def figures(self, arm: Arm) -> Figures:
         marks = self.marks[arm]
@@ -57,7 +59,7 @@ class PaperResult:
             answers=len(answers),
             net_saved=_mean([answer.net_saved for answer in answers]),
             silent=1 - len(offers) / len(answers),
-            length=_mean(offers),
+            length=_geometric_mean(offers),
         )
 
     def log_loss(self, first: Arm, second: Arm) -> Difference:
@@ -86,7 +88,7 @@ def paper_result(
 ) -> PaperResult:
     """Put the marks together with their questions, every ``answered``-th of which was answered freely."""
     lengths = [len(example.target.rstrip()) for example in questions[::answered]]
-    return PaperResult(marks, clusters([example.file for example in questions]), _mean(lengths))
+    return PaperResult(marks, clusters([example.file for example in questions]), _geometric_mean(lengths))
 
 
 def as_report(outcomes: PaperResult, generic: PaperResult) -> dict[str, Any]:
@@ -111,3 +113,7 @@ def as_report(outcomes: PaperResult, generic: PaperResult) -> dict[str, Any]:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
+
+
+def _geometric_mean(lengths: Sequence[int]) -> float:
+    return statistics.geometric_mean(lengths) if lengths else 0.0

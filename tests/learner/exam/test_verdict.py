@@ -10,9 +10,11 @@ import pytest
 
 from learner.canaries import Leak
 from learner.exam.marks import Answer, Mark
-from learner.exam.results import PaperResult, as_report
+from learner.exam.results import PaperResult, as_report, paper_result
 from learner.exam.sitting import Arm
 from learner.exam.verdict import Limits, reasons_against
+from learner.examples import Example, Source
+from models.prompt import Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,6 +131,23 @@ def test_who_costs_more_than_it_saves_may_serve_where_it_is_more_often_right() -
 def test_a_length_nearer_to_what_is_right_is_no_drift() -> None:
     generic = {arm: Pupil(length=30) for arm in Arm} | {Arm.CANDIDATE: Pupil(length=12)}
     assert verdict(generic=generic) == []
+
+
+def test_an_answer_that_goes_round_in_a_circle_does_not_decide_on_the_length_of_all() -> None:
+    questions = [
+        Example(Prompt("", ""), "x" * 10, 1.0, Source.REPLAY, f"{number}", 0.0) for number in range(60)
+    ]
+
+    def marks(*runaways: int) -> list[Mark]:
+        lengths = [*runaways, *[10] * (60 - len(runaways))]
+        return [Mark(8.0, 8, True, Answer(length, True, 5)) for length in lengths]
+
+    few = paper_result(questions, 1, dict.fromkeys(Arm, marks()) | {Arm.CANDIDATE: marks(260, 261)})
+    many = paper_result(questions, 1, dict.fromkeys(Arm, marks()) | {Arm.CANDIDATE: marks(*[260] * 10)})
+
+    assert few.figures(Arm.CANDIDATE).length < 12
+    assert reasons_against(paper(BETTER), few, (), Limits()) == []
+    assert "drifts in length" in reasons_against(paper(BETTER), many, (), Limits())[0]
 
 
 def test_a_secret_that_comes_out_or_nearly_refuses() -> None:
