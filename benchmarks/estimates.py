@@ -60,6 +60,10 @@ def ratio_of_medians(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> 
     return float(np.median(ours) / np.median(theirs))
 
 
+def ratio_of_means(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
+    return float(np.mean(ours) / np.mean(theirs))
+
+
 def ratio_of_p95(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
     return float(np.percentile(ours, 95) / np.percentile(theirs, 95))
 
