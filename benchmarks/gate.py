@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from estimates import Estimate, paired, spread
 from pipe import model_file
 from projects import REPORTING, SPARE, fetch
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 PROJECTS = (REPORTING[-1], SPARE)
@@ -46,6 +46,8 @@ PAUSE_S = 20.0
 """Between two offers of the simulated developer."""
 MOST = 0.9
 """The highest that the setting takes: what is hidden then is left to the bound on lost accepts."""
+LOST = 0.05
+"""The share of would-be accepts that the gate may lose."""
 TIMED = 3000
 
 
@@ -80,6 +82,7 @@ def figures_of(rows: list[Row]) -> list[Figure]:
         *costs(rows, "learned", told(rows)),
         *costs(rows, "prior alone", told(rows, learning=False)),
         *costs(rows, "learned, as much as the bound allows", told(rows, threshold=MOST)),
+        hindsight(rows, told(rows)),
         at_most(
             "time per decision, p95 (ms)", decision_ms(rows), 5.0, f"{TIMED} decisions, features included"
         ),
@@ -124,13 +127,26 @@ def costs(rows: Sequence[Row], arm: str, judged: Sequence[tuple[float, bool]]) -
             f"{gain}; without the gate {rate:.3f}",
         ),
         at_most(
-            f"would-be accepts lost, {arm}", lost.value, 0.05, f"{lost}, {sum(accepted):.0f} would-be accepts"
+            f"would-be accepts lost, {arm}", lost.value, LOST, f"{lost}, {sum(accepted):.0f} would-be accepts"
         ),
         Figure(
             f"calibration error, {arm}", found.error,
             note=f"Brier score {found.brier:.3f}; {rate * (1 - rate):.3f} for the mean",
         ),
     ]  # fmt: skip
+
+
+def hindsight(rows: Sequence[Row], judged: Sequence[tuple[float, bool]]) -> Figure:
+    """Return the limit of what is known of an offer: the best threshold, chosen with all outcomes in hand."""
+    p, accepted = np.array([p for p, _ in judged]), np.array([row.accepted for row in rows], dtype=float)
+    lost = np.cumsum(accepted[np.argsort(p)]) / accepted.sum()
+    hidden = float(np.searchsorted(lost, LOST, side="right") / len(rows))
+    pairs = p[accepted == 1][:, None] - p[accepted == 0][None, :]
+    area = float((pairs > 0).mean() + (pairs == 0).mean() / 2)
+    return Figure(
+        "offers that could be hidden, best threshold in hindsight, learned", hidden,
+        note=f"at {LOST:.0%} of would-be accepts lost; area under the ROC curve {area:.3f}",
+    )  # fmt: skip
 
 
 def share_hidden(shown: NDArray[np.float64], accepted: NDArray[np.float64]) -> float:

@@ -59,7 +59,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "batch 4": {"batch": 4},
     "rank 8": {"rank": 8, "alpha": 16.0},
     "16 layers": {"layers": 16},
+    "16 layers, half the rate": {"layers": 16, "learning_rate": 0.5},
     "16 layers, one epoch": {"layers": 16, "epochs": 1},
+    "16 layers, rank 8": {"layers": 16, "rank": 8, "alpha": 16.0},
     "all layers, half the rate": {"layers": 0, "learning_rate": 0.5},
     "all layers, half the rate, one epoch": {"layers": 0, "learning_rate": 0.5, "epochs": 1},
 }
