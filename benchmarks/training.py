@@ -107,7 +107,8 @@ def make_lesson(options: argparse.Namespace) -> dict[str, Any]:
 def ablation_rows(options: argparse.Namespace) -> Path:
     """Return the file with the variants that were run: a killed ablation goes on with the next."""
     drawn = f"{options.project}-{options.examples}-{options.held_out}-{options.epochs}-{options.seed}"
-    return SCRATCH / f"training-ablation-{drawn}-{model_file(options.model).stem}.jsonl"
+    shape = f"{options.layers}x{options.rank}"
+    return SCRATCH / f"training-ablation-{drawn}-{shape}-{model_file(options.model).stem}.jsonl"
 
 
 def draw_examples(folder: Path, count: int, seed: int) -> list[Example]:

@@ -57,13 +57,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "one epoch": {"epochs": 1},
     "three epochs": {"epochs": 3},
     "batch 4": {"batch": 4},
-    "rank 8": {"rank": 8, "alpha": 16.0},
-    "16 layers": {"layers": 16},
-    "16 layers, half the rate": {"layers": 16, "learning_rate": 0.5},
-    "16 layers, one epoch": {"layers": 16, "epochs": 1},
-    "16 layers, rank 8": {"layers": 16, "rank": 8, "alpha": 16.0},
-    "all layers, half the rate": {"layers": 0, "learning_rate": 0.5},
-    "all layers, half the rate, one epoch": {"layers": 0, "learning_rate": 0.5, "epochs": 1},
+    "8 layers, rank 16": {"layers": 8, "rank": 16, "alpha": 32.0},
+    "8 layers, rank 16, half the rate": {"layers": 8, "rank": 16, "alpha": 32.0, "learning_rate": 0.5},
+    "rank 16": {"rank": 16, "alpha": 32.0},
+    "rank 16, half the rate": {"rank": 16, "alpha": 32.0, "learning_rate": 0.5},
+    "all layers, rank 4": {"layers": 0, "rank": 4, "alpha": 8.0},
 }
 """Changes of the defaults; a learning rate is a factor of the default one."""
 

@@ -33,11 +33,11 @@ class JobError(Exception):
 class TrainingOptions:
     """How an adapter is trained."""
 
-    rank: int = 16
+    rank: int = 8
     """Of the LoRA matrices; a job that starts from an adapter keeps that one's rank and layers."""
-    alpha: float = 32.0
+    alpha: float = 16.0
     """The adapter's output is multiplied by ``alpha / rank``."""
-    layers: int = 8
+    layers: int = 16
     """Adapt so many of the uppermost layers; 0 for all."""
     epochs: int = 2
     """How often each example is seen."""

@@ -112,8 +112,8 @@ def examples_command(**chosen: Any) -> None:
               help="The time for all of the training; only as many examples are taken.")  # fmt: skip
 @click.option("--stop-after", type=click.FloatRange(1), metavar="MINUTES",
               help="End this run then (exit 4); the same command goes on.")  # fmt: skip
-@click.option("--rank", type=click.IntRange(1), default=16, show_default=True)
-@click.option("--layers", type=click.IntRange(0), default=8, show_default=True,
+@click.option("--rank", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--layers", type=click.IntRange(0), default=16, show_default=True,
               help="The uppermost so many; 0 for all.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True)
