@@ -1,9 +1,15 @@
-"""How much of one text stands in another: kept characters and edit distance, in code points."""
+"""How much of one text stands in another, in code points: beginning, kept characters, edit distance."""
 
 from __future__ import annotations
 
 LONGEST = 2000
 """Code points compared; the cost grows with the square, in steps of a machine word."""
+
+
+def shared(one: str, other: str) -> int:
+    """Return how many code points both begin with."""
+    length = min(len(one), len(other))
+    return next((at for at in range(length) if one[at] != other[at]), length)
 
 
 def kept_chars(offered: str, settled: str) -> int:

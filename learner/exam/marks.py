@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from learner.distance import kept_chars
+from learner.developer import respond
 
 if TYPE_CHECKING:
     from learner.examples import Example
@@ -20,7 +20,7 @@ class Answer:
     """Code points offered; 0 is silence."""
     exact: bool
     net_saved: int
-    """Characters; see :func:`net_saved`."""
+    """Characters, by the simulated developer (:mod:`learner.developer`)."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,6 @@ class Mark:
     """None where the question was only scored."""
 
 
-def net_saved(offered: str, target: str) -> int:
-    """Return the characters that an offer saves a developer who looks at it and then decides well.
-
-    Looking costs 1. Accepting saves the characters that stay (longest common subsequence) and costs one for
-    each that must be deleted; where that would not pay, the developer types on, and only the look was lost.
-    Silence saves and costs nothing.
-    """
-    if not offered:
-        return 0
-    kept = kept_chars(offered, target)
-    return max(0, kept - (len(offered) - kept)) - 1
-
-
 def judge(candidate: Candidate, example: Example) -> Answer:
     """Judge the engine's text, cut by its stop, without white space at its end.
 
@@ -61,7 +48,7 @@ def judge(candidate: Candidate, example: Example) -> Answer:
     offered, target = candidate.text.rstrip(), example.target.rstrip()
     if not example.ends:
         offered = offered[: len(target)]
-    return Answer(len(offered), offered == target, net_saved(offered, target))
+    return Answer(len(offered), offered == target, respond(offered, target).net)
 
 
 def mark(scored: Scored, answer: Answer | None) -> Mark:

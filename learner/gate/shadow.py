@@ -7,6 +7,8 @@ of the replay). What stands after that is corrected or cut off cheaply.
 
 from __future__ import annotations
 
+from learner.distance import shared
+
 ENOUGH = 8
 """Code points that are right from the beginning, after which an offer was worth accepting."""
 
@@ -18,7 +20,7 @@ def would_accept(offered: str, written: str, *, ends: bool = True) -> bool | Non
     answer is None: nobody knows yet.
     """
     line = _first_line(offered)
-    right = _common(offered, written)
+    right = shared(offered, written)
     # "x" is not right where "xylophone" is written, though that begins like it.
     goes_on = 0 < right == len(line) < len(written) and _joins(line[-1], written[right])
     if right >= ENOUGH or (line and right >= len(line) and not goes_on):
@@ -31,14 +33,6 @@ def _first_line(text: str) -> str:
     start = len(text) - len(text.lstrip())
     end = text.find("\n", start)
     return (text if end < 0 else text[:end]).rstrip()
-
-
-def _common(one: str, other: str) -> int:
-    """Return how many code points both begin with."""
-    for count, (left, right) in enumerate(zip(one, other, strict=False)):
-        if left != right:
-            return count
-    return min(len(one), len(other))
 
 
 def _joins(left: str, right: str) -> bool:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from learner.developer import Taken, respond
 from learner.facts import REPLAY_CLIENT, Event, KnownBy, Session
 from learner.ledger import Ledger
 from learner.memory.store import Memory
 from learner.privacy import PrivacyFilter
 from learner.registry import Registry
 from learner.replay.asking import REPLAYED, Asker
-from learner.replay.developer import Taken, facts_of, respond
+from learner.replay.facts_left import facts_of
 from learner.replay.git_history import GitHistory
 from learner.replay.history import HistoryError
 from learner.replay.questions import questions_of
@@ -141,11 +142,12 @@ class _Lessons:
         Raises:
             EngineError: they cannot be written.
         """
-        response = respond(prediction.text, question.truth)
+        target = question.truth.target
+        response = respond(prediction.text, target)
         offer = offer_of(question, prediction, self._root, session)
         facts = [
             replace(fact, known_by=KnownBy.INFERRED) if isinstance(fact, Event) else fact
-            for fact in facts_of(offer.offer_id, offer.text, response, question.truth, offer.offered_at)
+            for fact in facts_of(offer.offer_id, offer.text, response, target, offer.offered_at)
         ]
         for fact in (Session(session, offer.offered_at, REPLAY_CLIENT, REPLAY_CLIENT, 0), offer, *facts):
             self._ledger.record(fact)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from learner.declined import Declined
+from learner.developer import respond
 from learner.distance import edit_distance
 from learner.facts import Offered
-from learner.replay.developer import respond
 from learner.replay.record import Phase, Row
 from models.engine import Candidate
 
@@ -26,7 +26,7 @@ def row_of(
     """Return what is kept of one arm's answer."""
     target = question.truth.target.rstrip()
     text = prediction.text.rstrip()
-    response = respond(prediction.offered, question.truth)
+    response = respond(prediction.offered, question.truth.target)
     longer = max(len(text), len(target))
     return Row(
         project=question.situation.project,

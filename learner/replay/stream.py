@@ -6,8 +6,9 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from learner.developer import respond
 from learner.replay.arms import ArmName
-from learner.replay.developer import facts_of, respond
+from learner.replay.facts_left import facts_of
 from learner.replay.record import Phase
 from learner.replay.scoring import offer_of, row_of
 
@@ -132,7 +133,8 @@ class Stream:
             return
         offer = offer_of(question, row.prediction, course.workplace.root, f"{arm.name}-{self._seed}")
         offered = row.prediction.offered
-        facts = facts_of(offer.offer_id, offered, respond(offered, told.truth), told.truth, offer.offered_at)
+        target = told.truth.target
+        facts = facts_of(offer.offer_id, offered, respond(offered, target), target, offer.offered_at)
         arm.reveal(question.situation, offer, row.prediction, facts)
         if school:
             school.record(offer, facts)

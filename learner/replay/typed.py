@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
+from learner.distance import shared
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -85,12 +87,6 @@ def truth(after: Sequence[str], typed: TypedLine, column: int) -> str:
     if typed.last < len(bare):
         return here
     return "\n".join([here, *(line.rstrip("\r\n") for line in after[typed.row + 1 : typed.run])])
-
-
-def shared(one: str, other: str) -> int:
-    """Return how many characters both begin with."""
-    length = min(len(one), len(other))
-    return next((at for at in range(length) if one[at] != other[at]), length)
 
 
 def _span(old: str, new: str) -> tuple[int, int] | None:

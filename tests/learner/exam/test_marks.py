@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from learner.exam.bootstrap import LEAST_CLUSTERS, clusters, difference
-from learner.exam.marks import judge, mark, net_saved
+from learner.exam.marks import judge, mark
 from learner.examples import Example, Source
 from models.engine import Candidate, Scored
 from models.prompt import Prompt
@@ -21,14 +21,17 @@ def example(target: str, *, ends: bool = True) -> Example:
     [
         ("", "anything", 0),  # silence costs nothing
         ("total", "total", 4),  # five characters less the look
-        ("totals", "total", 3),  # one to delete, and the look
-        ("wrong", "total", -1),  # not accepted: only the look is lost
-        ("total", "", -1),
-        ("load(path, x)", "load(path)", 6),
+        ("load(path, x)", "load(path)", 6),  # noticed, and mended by deleting three
+        ("totals", "total", -1),  # neither a line nor eight characters are right: only the look is lost
+        ("wrong", "total", -1),
+        # Much of it stands in the target somewhere; nobody takes what begins wrong.
+        ("return a value of the mapping", 'raise KeyError(f"no value of {name} in the mapping")', -1),
     ],
 )
-def test_net_saved_characters(offered: str, target: str, saved: int) -> None:
-    assert net_saved(offered, target) == saved
+def test_net_saved_characters_are_those_of_the_simulated_developer(
+    offered: str, target: str, saved: int
+) -> None:
+    assert judge(Candidate(offered, (), "end"), example(target)).net_saved == saved
 
 
 def test_white_space_at_the_end_is_no_mistake() -> None:

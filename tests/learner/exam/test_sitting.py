@@ -59,7 +59,7 @@ async def test_each_arm_is_scored_and_answers_and_equal_arms_are_one() -> None:
     assert marks[Arm.SERVING] is marks[Arm.PRIMER]
     assert [marks[arm][0].exact for arm in adapters] == [True, False, False, False]
     saved = [answer.net_saved for arm in adapters if (answer := marks[arm][0].answer)]
-    assert saved == [4, 2, 2, 0]
+    assert saved == [4, -1, -1, 0]
     scored, answered = (
         [f"{what} {path}" for path in (CANDIDATE, PRIMER, None)] for what in ("score", "complete")
     )

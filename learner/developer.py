@@ -1,8 +1,8 @@
-"""The simulated developer: what is done with an offer, what that saves and costs, and the facts it leaves.
+"""The simulated developer: what is done with an offer where it is known what follows, and what that is worth.
 
-The rule is fixed and the same for every arm. An offer is taken only if it is right in one whole line or eight
-characters at least, from the cursor on: less is not noticed while one types. What is right in part is taken
-in part, or taken whole and mended, whichever costs less.
+One rule for exams and replays, the same for every arm. An offer is taken only if it is right in one whole
+line or eight characters at least, from the cursor on: less is not noticed while one types. What is right in
+part is taken in part, or taken whole and mended, whichever costs less.
 """
 
 from __future__ import annotations
@@ -10,21 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from learner.distance import edit_distance, kept_chars
-from learner.facts import Event, EventKind, Horizon, KnownBy, Settlement
-from learner.replay.typed import shared
-
-if TYPE_CHECKING:
-    from learner.replay.situation import Truth
+from learner.distance import kept_chars, shared
 
 LEAST_RIGHT = 8
 """Characters from which a beginning is worth taking."""
 LOOK = 1
 """What each offer costs, taken or not: it is looked at."""
-SETTLED_S = 600.0
-"""After so long the text is looked at: what was typed is what the step left there."""
 _WORD = re.compile(r"\w+\W*|\W+")
 
 
@@ -55,16 +47,16 @@ class Response:
         return self.saved - self.corrections - self.looks
 
 
-def respond(offered: str, truth: Truth) -> Response:
-    """Return what the developer does with ``offered``; an empty one is none."""
+def respond(offered: str, target: str) -> Response:
+    """Return what a developer about to write ``target`` does with ``offered``; an empty one is no offer."""
     if not offered.strip():
         return Response(Taken.NOTHING_OFFERED)
-    right = shared(offered, truth.target)
-    if not _is_noticed(offered, truth.target, right):
+    right = shared(offered, target)
+    if not _is_noticed(offered, target, right):
         return Response(Taken.IGNORED, looks=LOOK)
     if right == len(offered):
         return Response(Taken.WHOLE, right, 0, LOOK, right)
-    return max(_in_part(offered, right), _mended(offered, truth.target), key=lambda response: response.net)
+    return max(_in_part(offered, right), _mended(offered, target), key=lambda response: response.net)
 
 
 def _is_noticed(offered: str, target: str, right: int) -> bool:
@@ -91,25 +83,3 @@ def _mended(offered: str, target: str) -> Response:
     """Take all of it and delete what is wrong; what lacks is typed as it would have been anyway."""
     kept = kept_chars(offered, target)
     return Response(Taken.EDITED, kept, len(offered) - kept, LOOK, len(offered))
-
-
-def facts_of(
-    offer_id: str, offered: str, response: Response, truth: Truth, at: float
-) -> list[Event | Settlement]:
-    """Return what a server would have recorded of it, the text's settling included."""
-    kind = {
-        Taken.WHOLE: EventKind.ACCEPTED,
-        Taken.EDITED: EventKind.ACCEPTED,
-        Taken.PART: EventKind.PARTIAL,
-    }.get(response.taken)
-    facts: list[Event | Settlement] = []
-    if kind is not None:
-        facts.append(Event(offer_id, at, kind, KnownBy.EXPLICIT, response.length))
-    elif response.taken is Taken.IGNORED:
-        same = shared(offered, truth.target)
-        whole = same == len(offered)
-        event = EventKind.TYPED if whole else EventKind.DIVERGED
-        facts.append(Event(offer_id, at, event, KnownBy.INFERRED, same))
-    kept, distance = kept_chars(offered, truth.target), edit_distance(offered, truth.target)
-    facts.append(Settlement(offer_id, at + SETTLED_S, Horizon.MIN10, truth.target, kept, distance))
-    return facts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from learner.developer import Taken, respond
 from learner.facts import Event, EventKind, Settlement
-from learner.replay.developer import Taken, facts_of, respond
-from learner.replay.situation import Truth
+from learner.replay.facts_left import facts_of
 
 TARGET = "return compute(first, second)"
 
@@ -31,7 +31,7 @@ TARGET = "return compute(first, second)"
 def test_what_an_offer_saves_and_costs(
     offered: str, target: str, taken: Taken, saved: int, corrections: int, net: int
 ) -> None:
-    response = respond(offered, Truth(target, True, target))
+    response = respond(offered, target)
 
     assert (response.taken, response.saved, response.corrections, response.net) == (
         taken, saved, corrections, net,
@@ -40,14 +40,13 @@ def test_what_an_offer_saves_and_costs(
 
 def test_no_offer_costs_more_than_the_look_at_it() -> None:
     for offered in ("return compute(" + "z" * 300, "x" * 9, "return compute(\n\n\n\nz"):
-        assert respond(offered, Truth(TARGET, True, TARGET)).net >= -1
+        assert respond(offered, TARGET).net >= -1
 
 
 def test_the_facts_say_what_was_done_and_what_settled() -> None:
-    truth = Truth(TARGET, True, TARGET)
-    event, settlement = facts_of("1", TARGET, respond(TARGET, truth), truth, 5.0)
-    other, _ = facts_of("2", "raise X", respond("raise X", truth), truth, 5.0)
-    (silent,) = facts_of("3", "", respond("", truth), truth, 5.0)
+    event, settlement = facts_of("1", TARGET, respond(TARGET, TARGET), TARGET, 5.0)
+    other, _ = facts_of("2", "raise X", respond("raise X", TARGET), TARGET, 5.0)
+    (silent,) = facts_of("3", "", respond("", TARGET), TARGET, 5.0)
 
     assert isinstance(event, Event) and event.kind is EventKind.ACCEPTED
     assert isinstance(settlement, Settlement) and settlement.text == TARGET and settlement.at > event.at
