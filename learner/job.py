@@ -67,8 +67,9 @@ class TrainingOptions:
     """A longer target is cut, and then nothing is said of where it ends."""
     minutes: float = 60.0
     """The time for everything, loading included; fewer examples are taken where more do not fit."""
-    memory_mb: int = 6000
-    """The process' peak memory; kept prompt states have what the model leaves of it."""
+    memory_mb: int = 5800
+    """The process' peak memory; kept prompt states have what the model and its work leave of it. Whoever
+    started the process holds some more: 6 GB in all."""
     give_way: tuple[Reason, ...] = tuple(Reason)
     """What makes training pause."""
     patience_minutes: float = 30.0

@@ -207,15 +207,17 @@ class Training:
         return [Ready(self._examples[index], prepared[index]) for index in step.examples]
 
     def _left(self, working: int) -> int:
-        """Return the bytes for evaluated prompts, beside so many for the work: measured, not counted.
+        """Return the bytes for evaluated prompts: measured, not counted.
 
-        A process holds more than what it uses, since not all that is freed in pieces can be given back.
+        Of its own limit the process has left what it has never held. That peak has in it what a window's
+        evaluation and a step take for a moment, and what the allocator keeps; every prompt that is kept
+        raises it. Of the machine's memory, what is available beside ``working`` bytes for such moments.
         """
         give_back()
         if self._network.device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(self._network.device)
             return max(0, free - working)
-        own = self._options.memory_mb * 1_000_000 - psutil.Process().memory_info().rss - working
+        own = (self._options.memory_mb - peak_mb()) * 1_000_000
         return max(0, min(own, psutil.virtual_memory().available - working - _LEFT_BYTES))
 
     def _is_time_up(self) -> bool:
