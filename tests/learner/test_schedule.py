@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from adapter_files import add_adapter
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from learner.job import JobError
@@ -64,14 +64,15 @@ def test_a_path_with_a_newline_is_refused_by_name():
 # launchd
 
 
+@example("0", ".")
 @given(NAMES, NAMES)
 def test_launchd_gets_program_arguments_and_home_as_they_are(program, home):
     plan = Plan(Path("/", program), Path("/", home), at=Clock(23, 5))
 
     agent = plistlib.loads(launchd.agent(plan))
 
-    assert agent["ProgramArguments"] == [f"/{program}", "train", "--scheduled"]
-    assert agent["EnvironmentVariables"] == {"NIGHTSCHOOL_HOME": f"/{home}"}
+    assert agent["ProgramArguments"] == [str(plan.program), "train", "--scheduled"]
+    assert agent["EnvironmentVariables"] == {"NIGHTSCHOOL_HOME": str(plan.home)}
     assert agent["StartCalendarInterval"] == {"Hour": 23, "Minute": 5}
 
 
@@ -93,15 +94,15 @@ def as_cron_runs_it(line: str, keeps_backslash: bool) -> str:
     return command if keeps_backslash else command.replace("\\%", "%")
 
 
+@example("0", ".", False)
 @given(NAMES, NAMES, st.booleans())
 def test_the_shell_that_cron_starts_sees_every_path_whole(program, home, keeps_backslash):
-    command = as_cron_runs_it(
-        cron.line(Plan(Path("/", program), Path("/", home), at=Clock(3, 0))), keeps_backslash
-    )
+    plan = Plan(Path("/", program), Path("/", home), at=Clock(3, 0))
+    command = as_cron_runs_it(cron.line(plan), keeps_backslash)
 
     words = shlex.split(command, comments=True)
 
-    assert words == [f"NIGHTSCHOOL_HOME=/{home}", f"/{program}", "train", "--scheduled"]
+    assert words == [f"NIGHTSCHOOL_HOME={plan.home}", str(plan.program), "train", "--scheduled"]
 
 
 @pytest.mark.parametrize("keeps_backslash", [True, False])
@@ -144,6 +145,7 @@ WINDOWS_NAMES = st.text(
 SPACE = {"t": windows.NAMESPACE}
 
 
+@example("0", ".")
 @given(WINDOWS_NAMES, WINDOWS_NAMES)
 def test_the_task_sets_home_and_runs_the_program(program, home):
     plan = Plan(Path("C:/", program), Path("C:/", home), at=Clock(3, 0))
@@ -154,7 +156,7 @@ def test_the_task_sets_home_and_runs_the_program(program, home):
     given_to_cmd = root.findtext(".//t:Arguments", "", SPACE)
     # cmd /s strips the outermost quotes, and nothing else.
     command = given_to_cmd.removeprefix('/d /s /c "').removesuffix('"')
-    assert command == f'set "NIGHTSCHOOL_HOME=C:/{home}"&&"C:/{program}" train --scheduled'
+    assert command == f'set "NIGHTSCHOOL_HOME={plan.home}"&&"{plan.program}" train --scheduled'
 
 
 def test_the_task_makes_up_for_sleep_and_runs_every_day():

@@ -22,6 +22,8 @@ import { serverSettings } from "./settings";
 const MEMORY_MS = 180_000;
 const MOST_CRASHES = 4;
 const GOODBYE_MS = 2000;
+/** What a request fails with when the server's end of the pipe is gone: before or after it was written. */
+const GONE = new Set<number>([ErrorCodes.MessageWriteError, ErrorCodes.PendingResponseRejected]);
 /** What a server that ends has written to stderr may still be on its way. */
 const LAST_WORDS_MS = 100;
 
@@ -110,10 +112,9 @@ export class Connection {
     }
   }
 
-  /** A connection that was closed says nothing; the end of its process, which comes with it, says why. */
+  /** A connection that was closed or broke says nothing; the end of its process, which comes with it, says why. */
   private explained(error: unknown, end: Promise<never>): Promise<never> {
-    const isGone = error instanceof ResponseError && error.code === ErrorCodes.PendingResponseRejected;
-    return isGone ? end : Promise.reject(error);
+    return error instanceof ResponseError && GONE.has(error.code) ? end : Promise.reject(error);
   }
 
   async stop(): Promise<void> {

@@ -25,6 +25,13 @@ pytestmark = pytest.mark.timeout(300)
 ANSWERS = {"before = ": "1 + 1", "after = ": "2 + 2"}
 HEALTHY = "nightschool 9.9.9"
 SILENT = "for line in sys.stdin.buffer:\n    pass"
+CLOSED = """#!/bin/sh
+[ "$1" = serve ] || { echo nightschool 9.9.9; exit; }
+exec 0<&-
+sleep 1
+echo no numpy here >&2
+exit 1
+"""
 TOO_LARGE = 2_700_000
 
 
@@ -87,6 +94,14 @@ def test_a_server_of_no_use_is_told_of_once(
     # Nobody has answered the message: what mends it counts all the same.
     editor.use(scripted(editor.workbench.home, ANSWERS))
     editor.completes(f"{tmp_path.name}_mended.py", "after = ", "2 + 2")
+
+
+def test_a_server_that_cannot_be_written_to_is_told_of_by_its_end(editor: Editor, tmp_path: Path) -> None:
+    script = tmp_path / "closed"
+    script.write_text(CLOSED)
+    script.chmod(0o755)
+    editor.use([str(script)], "error")
+    editor.is_told("serve ended before it was ready (1): no numpy here")
 
 
 def test_a_server_that_was_mended_is_started_from_the_menu(editor: Editor, tmp_path: Path) -> None:
