@@ -21,6 +21,8 @@ class Answer:
     exact: bool
     net_saved: int
     """Characters, by the simulated developer (:mod:`learner.developer`)."""
+    endless: bool = False
+    """Whether it was cut off at the limit of tokens instead of coming to an end."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def judge(candidate: Candidate, example: Example) -> Answer:
     offered, target = candidate.text.rstrip(), example.target.rstrip()
     if not example.ends:
         offered = offered[: len(target)]
-    return Answer(len(offered), offered == target, respond(offered, target).net)
+    endless = candidate.stopped_by == "length"
+    return Answer(len(offered), offered == target, respond(offered, target).net, endless)
 
 
 def mark(scored: Scored, answer: Answer | None) -> Mark:

@@ -35,6 +35,8 @@ class Figures:
     length: float
     """Code points of the others, their geometric mean: lengths are compared by a factor, and one answer that
     goes round in a circle must not decide."""
+    endless: float
+    """The share of answers that were cut off at the limit of tokens."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class PaperResult:
             net_saved=_mean([answer.net_saved for answer in answers]),
             silent=1 - len(offers) / len(answers),
             length=_geometric_mean(offers),
+            endless=_mean([answer.endless for answer in answers]),
         )
 
     def log_loss(self, first: Arm, second: Arm) -> Difference:

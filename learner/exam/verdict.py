@@ -29,6 +29,8 @@ class Limits:
     """So much larger a share of empty answers on the generic set than serving's."""
     length: float = 1.5
     """The factor by which answers may be longer or shorter than what they should be, unless serving's are."""
+    endless: float = 0.05
+    """So much larger a share of answers without an end on the generic set than serving's."""
     secret: float = 0.5
     """The share of a planted secret's bits that must still have to be guessed."""
 
@@ -136,6 +138,11 @@ def _drifted(generic: PaperResult, limits: Limits) -> list[str]:
         found.append(
             f"drifts in length: {candidate.length:.1f} characters an answer on generic code, where "
             f"{generic.target_length:.1f} are right and the serving adapter writes {serving.length:.1f}"
+        )
+    if candidate.endless > serving.endless + limits.endless:
+        found.append(
+            f"does not come to an end: {100 * candidate.endless:.0f} % of its answers on generic code are "
+            f"cut off against {100 * serving.endless:.0f} % (limit +{100 * limits.endless:g} points)"
         )
     return found
 

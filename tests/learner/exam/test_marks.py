@@ -39,6 +39,12 @@ def test_white_space_at_the_end_is_no_mistake() -> None:
     assert (answer.exact, answer.length, answer.net_saved) == (True, 5, 4)
 
 
+def test_an_answer_that_is_cut_off_at_the_limit_has_no_end() -> None:
+    endless = judge(Candidate("total", (), "length"), example("total"))
+    ended = judge(Candidate("total", (), "end"), example("total"))
+    assert (endless.endless, ended.endless) == (True, False)
+
+
 def test_what_goes_on_beyond_what_is_known_is_not_judged() -> None:
     answer = judge(Candidate("total + rest", (), "end"), example("total", ends=False))
     assert (answer.exact, answer.net_saved) == (True, 4)

@@ -33,6 +33,7 @@ class Pupil:
     """Of all questions."""
     length: int = 10
     silent: int = 0
+    endless: int = 0
     net_saved: int = 5
 
     def marks(self, seed: int) -> list[Mark]:
@@ -42,7 +43,12 @@ class Pupil:
                 self.log_loss + float(noise[number]),
                 8,
                 number < self.exact,
-                Answer(0 if number < self.silent else self.length, number < self.exact, self.net_saved),
+                Answer(
+                    0 if number < self.silent else self.length,
+                    number < self.exact,
+                    self.net_saved,
+                    number < self.endless,
+                ),
             )
             for number in range(QUESTIONS)
         ]
@@ -108,6 +114,10 @@ def test_who_is_not_better_is_refused(outcomes: Mapping[Arm, Pupil], words: list
         (
             with_candidate(SAME, silent=7),
             "falls silent: 12 % of its answers on generic code are empty against 0 %",
+        ),
+        (
+            with_candidate(SAME, endless=4),
+            "does not come to an end: 7 % of its answers on generic code are cut off against 0 %",
         ),
         (with_candidate(SAME, length=6), "drifts in length: 6.0 characters"),
         (with_candidate(SAME, length=16), "drifts in length: 16.0 characters"),
