@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import learner
 from learner.job import Failed, JobError, Progress, Stopped, TrainingResult, from_line
+from models.home import private_opener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 _STOP_S = 30.0
 """A training that was told to stop finishes its step and writes its checkpoint first."""
+_CACHES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128", "LRU_CACHE_CAPACITY": "128"}
+"""oneDNN and torch's wrapper of it each keep 1,024 compiled multiplications, one for every number of rows
+that came by, with their working memory: half a gigabyte and more, of which nearly none is used again."""
 _LAST_WORDS = 2000
 """Characters of what a process that broke off has said on stderr."""
 
@@ -38,7 +43,8 @@ def run_training(
         JobError: it cannot be done; the message says why.
     """
     files.stop.unlink(missing_ok=True)
-    with (files.root / "training.log").open("w+", encoding="utf-8", errors="replace") as errors:
+    log = files.root / "training.log"
+    with open(log, "w+", encoding="utf-8", errors="replace", opener=private_opener) as errors:
         process = subprocess.Popen(
             [sys.executable, *program, str(files.root)],
             stdin=subprocess.DEVNULL,
@@ -49,6 +55,7 @@ def run_training(
             cwd=Path(learner.__path__[0]).parent,
             # Ctrl-C in a terminal reaches the whole process group; what stops training is said here alone.
             start_new_session=True,
+            env=_CACHES | os.environ,
         )
         try:
             return _listen(process, on_progress)

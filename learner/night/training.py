@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from learner.night.checkpoint import CheckpointFile
     from learner.night.encoding import EncodedExample
     from learner.night.network import Network
+    from learner.night.prompts import Prepared
 
 _MOST_DROPPED = 5
 """Steps in a row whose loss may be no number."""
@@ -162,11 +163,10 @@ class Training:
     def _planned(self) -> Checkpoint:
         """Measure the pace on a first batch, and plan what the time is enough for."""
         options, given = self._options, self._given
-        probe = given[: options.batch]
-        with self._timed(tokens=sum(example.size for example in probe)):
-            prepared = self._evaluation(probe)
-        with self._timed(rows=sum(len(example.middle) for example in probe)):
-            self._stepper.gradient([Ready(*pair) for pair in zip(probe, prepared, strict=True)])
+        self._try_out(given[: options.batch])
+        # The first time, multiplications are compiled.
+        self._pace = Pace()
+        prepared = self._try_out(given[: options.batch])
         needed = sum(one.bytes for one in prepared) / self._pace.evaluated_tokens * _tokens(given)
         kept = min(1.0, self._left(_WORKING_BYTES) / needed)
         planned = plan(given, options, self._pace, 60.0 * options.minutes - self._spent(), kept)
@@ -182,6 +182,14 @@ class Training:
             self._stepper.optimizer.state_dict(),
             notes=notes,
         )
+
+    def _try_out(self, probe: Sequence[EncodedExample]) -> list[Prepared]:
+        """Measure the pace on a batch, without learning from it."""
+        with self._timed(tokens=sum(example.size for example in probe)):
+            prepared = self._evaluation(probe)
+        with self._timed(rows=sum(len(example.middle) for example in probe)):
+            self._stepper.gradient([Ready(*pair) for pair in zip(probe, prepared, strict=True)])
+        return prepared
 
     def _take(self, step: Step) -> bool:
         """Take one step; False where its loss or gradient is no number, and nothing was learned."""
