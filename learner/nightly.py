@@ -56,8 +56,10 @@ RECITAL_SHARE = 0.1
 _OWN_CODE = (Source.REPOSITORY, Source.PRACTICE)
 _KEEP = 10
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-_QUESTION_S = 4.0
-"""An exam's question for a model of a gigabyte, three arms, on two cores; it scales with the file."""
+LEAST_SHARE = 1 / 3
+"""Of a night's minutes, at least, for the training."""
+_QUESTION_S = 1.5
+"""An exam's question for a model of a gigabyte and one adapter, on two cores; it scales with the file."""
 
 
 class Verdict(StrEnum):
@@ -258,16 +260,17 @@ class Night:
     def _job(self, model: Path, plan: Plan) -> Job:
         options = self._options.training
         start = self._registry.find(plan.parent, plan.base).path if plan.parent else None
-        exam_s = _QUESTION_S * model.stat().st_size / 1e9 * (plan.exam + len(generic_questions()))
-        spent_s = exam_s + plan.practice.get("seconds", 0.0)
-        minutes = max(options.minutes / 2, options.minutes - spent_s / 60)
+        questions = (plan.exam + len(generic_questions())) * len(set(self._arms(plan.base).values()))
+        exam = _QUESTION_S / 60 * model.stat().st_size / 1e9 * questions
+        practice = plan.practice.get("seconds", 0.0) / 60
+        left = options.minutes * (1 - RECITAL_SHARE) - exam - practice
         return Job(
             model=model,
             base=plan.base,
             name=plan.id,
             start=start,
             typing=self._home.typing,
-            options=replace(options, minutes=minutes),
+            options=replace(options, minutes=max(options.minutes * LEAST_SHARE, left)),
         )
 
     # Learning, and whether it helped
@@ -288,16 +291,18 @@ class Night:
         return asdict(result)
 
     def _examine(self, plan: Plan, model: Path) -> ExamResult:
-        serving = self._registry.serving(plan.base)
-        primer = primers.primer_path(plan.base)
-        adapters: dict[Arm, Path | None] = {
+        exam = Exam(model, self._arms(plan.base), self._tonight.exam(), hatch(plan.id))
+        return self._beside("exam", exam.questions, partial(self._hold_exam, exam))
+
+    def _arms(self, base: str) -> dict[Arm, Path | None]:
+        serving = self._registry.serving(base)
+        primer = primers.primer_path(base)
+        return {
             Arm.CANDIDATE: self._tonight.files.adapter,
             Arm.SERVING: serving.path if serving else None,
             **({Arm.PRIMER: primer} if primer else {}),
             Arm.BASE: None,
         }
-        exam = Exam(model, adapters, self._tonight.exam(), hatch(plan.id))
-        return self._beside("exam", exam.questions, partial(self._hold_exam, exam))
 
     def _beside(
         self,

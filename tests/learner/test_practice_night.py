@@ -63,7 +63,9 @@ def test_what_is_half_mastered_is_trained_on_after_the_outcomes(worked: Home, op
         seen.update(examples=read_examples(files), minutes=read_job(files).options.minutes)
         return night_stubs.train(files, on_progress)
 
-    result = night(worked, options, practise=practise, train=train).run()
+    # Refused, so that the next night's exam has as many arms.
+    parts = {"train": train, "examine": night_stubs.worse}
+    result = night(worked, options, practise=practise, **parts).run()
     (exercise,) = set_before
     assert (exercise.adapter, exercise.seconds) == (None, 0.15 * 100 * 60)
     assert {task.source for task in exercise.tasks} == {Source.PRACTICE}
@@ -73,10 +75,11 @@ def test_what_is_half_mastered_is_trained_on_after_the_outcomes(worked: Home, op
     report = Registry(worked).find(result.adapter).report
     assert report["practice"] == {"kept": 3, "mastered": 2, "hopeless": 1, "unasked": 0, "seconds": 600.0}
     assert report["files"] == [exercise.tasks[0].file]
-    without = night(worked, replace(options, selection=replace(options.selection, practice=0)), train=train)
+    without = night(worked, replace(options, selection=replace(options.selection, practice=0)), **parts)
     with_practice = seen["minutes"]
     without.run()
     assert seen["minutes"] == pytest.approx(with_practice + 10)
+    assert seen["minutes"] < 90, "the exam and what follows a promotion have the rest"
 
 
 def test_with_enough_outcomes_nothing_is_practised(worked: Home, options: NightOptions) -> None:
