@@ -1,6 +1,6 @@
 """Nights in a row after days of senseless feedback, on SmolLM2: is anything harmful promoted?
 
-    python benchmarks/feedback.py [--nights N] [--each N] [--seed S]
+    python benchmarks/feedback.py [--nights N] [--each N] [--seed S] [--minutes N]
 
 One home, one ledger. Each day the serving adapter completes at cursors of a project newer than the model, and
 a developer answers, each day in the next of four ways: at random (an accepted offer stays, whatever it is; in
@@ -9,14 +9,17 @@ place of a rejected one stands another place's text), always accepting (every of
 cut to one, which stays). Then a night learns from the newest days and is examined. Each promoted adapter is
 asked at held-out cursors, in other files, what should really follow. Harmful is one that is worse there than
 the bare base beyond the 95 % interval, or loses more than a point of exact match on the generic set.
+What was done is kept in .bench/feedback: a run that was stopped goes on after its last whole night.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import tempfile
+import shutil
+import sys
 import threading
+import time
 from collections import Counter
 from dataclasses import replace
 from enum import StrEnum
@@ -25,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipe import own_home
 from projects import REPORTING, fetch
-from report import RESULTS, Figure, at_most, publish
+from report import RESULTS, SCRATCH, Figure, append_row, at_most, publish, read_rows
 from rich.console import Console
 from training import draw_examples
 
@@ -58,6 +61,8 @@ if TYPE_CHECKING:
 MODEL = "smollm2-135m"
 HELD_OUT = 120
 FORGOTTEN = 0.01
+ROWS = "nights.jsonl"
+"""In the home."""
 DAY_S = 86_400.0
 FIRST_DAY = 1_767_225_600.0
 SESSION = "feedback"
@@ -81,40 +86,71 @@ def main() -> None:
     add("--nights", type=int, default=30)
     add("--each", type=int, default=60, help="outcomes of a day")
     add("--seed", type=int, default=0)
+    add("--minutes", type=float, default=float("inf"), help="stop after the night begun by then")
     add("--to", type=Path, default=RESULTS, metavar="FOLDER", help="where the result is written")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="nightschool-bench-") as folder:
-        home = Home(private_directory(Path(folder)))
+    deadline = time.monotonic() + 60 * options.minutes
+    places = Places(options.nights, options.each, options.seed)
+    folder = SCRATCH / "feedback" / f"{options.nights}-{options.each}-{options.seed}"
+    if not folder.exists() and (begun_at(folder) / ROWS).exists():
+        # Killed between a night's last two steps.
+        begun_at(folder).rename(folder)
+    while len(rows := read_rows(folder / ROWS)) < options.nights:
+        if time.monotonic() > deadline:
+            sys.exit(f"stopped after {len(rows)} nights; the same command goes on from there")
+        one_more(folder, len(rows), places, options.seed)
+    publish("feedback", figures(rows), {"model": MODEL, "nights": rows}, options.to)
+
+
+def one_more(folder: Path, number: int, places: Places, seed: int) -> None:
+    """Do a day and its night in a copy of the home, which then takes its place."""
+    begun = begun_at(folder)
+    shutil.rmtree(begun, ignore_errors=True)
+    home = Home(private_directory(begun))
+    if folder.exists():
+        shutil.copytree(folder, begun, symlinks=True, dirs_exist_ok=True)
+    else:
         home.models.symlink_to(own_home().models.resolve(), target_is_directory=True)
         choose(home, MODEL)
-        rows = Course(home, options.nights, options.each, options.seed).run()
-    publish("feedback", figures(rows), {"model": MODEL, "nights": rows}, options.to)
+    row = Course(home, places, random.Random(f"{seed}-{number}")).day_and_night(number)
+    Console(stderr=True).print(row)
+    append_row(begun / ROWS, row)
+    shutil.rmtree(folder, ignore_errors=True)
+    begun.rename(folder)
+
+
+def begun_at(folder: Path) -> Path:
+    return folder.with_suffix(".begun")
+
+
+class Places:
+    """Where the days' offers are made, and, in other files, where adapters are asked."""
+
+    def __init__(self, nights: int, each: int, seed: int) -> None:
+        drawn = draw_examples(fetch(REPORTING[0]), nights * each + HELD_OUT, seed)
+        self.held_out = drawn[:HELD_OUT]
+        examined = {example.file for example in self.held_out}
+        self.all = [place for place in drawn[HELD_OUT:] if place.file not in examined]
+        self._each = each
+
+    def of(self, day: int) -> Sequence[Example]:
+        return self.all[day * self._each : (day + 1) * self._each]
 
 
 class Course:
     """Days and nights in one home."""
 
-    def __init__(self, home: Home, nights: int, each: int, seed: int) -> None:
+    def __init__(self, home: Home, places: Places, draw: random.Random) -> None:
         self._home, self._model = home, model_path(home)
         self._base = sha256_of(self._model)
         self._registry = Registry(home)
-        self._draw = random.Random(seed)
-        drawn = draw_examples(fetch(REPORTING[0]), nights * each + HELD_OUT, seed)
-        self._held_out, self._places = drawn[:HELD_OUT], drawn[HELD_OUT:]
-        examined = {example.file for example in self._held_out}
-        self._places = [place for place in self._places if place.file not in examined]
-        self._nights, self._each = nights, each
+        self._places, self._draw = places, draw
 
-    def run(self) -> list[dict[str, Any]]:
-        rows = []
-        for number in range(self._nights):
-            feedback = list(Feedback)[number % len(Feedback)]
-            places = self._places[number * self._each : (number + 1) * self._each]
-            self._live(number, feedback, places)
-            row = {"night": number + 1, "feedback": str(feedback), **self._night(number)}
-            Console(stderr=True).print(row)
-            rows.append(row)
-        return rows
+    def day_and_night(self, number: int) -> dict[str, Any]:
+        """Return what became of the night, counted from 0."""
+        feedback = list(Feedback)[number % len(Feedback)]
+        self._live(number, feedback, self._places.of(number))
+        return {"night": number + 1, "feedback": str(feedback), **self._night(number)}
 
     def _live(self, number: int, feedback: Feedback, places: Sequence[Example]) -> None:
         """Record a day: what serves completes, the developer does as the feedback says."""
@@ -146,7 +182,7 @@ class Course:
         if is_taken:
             settled = best.text
         elif feedback is Feedback.RANDOM:
-            settled = self._draw.choice(self._places).target
+            settled = self._draw.choice(self._places.all).target
         else:
             settled = place.target if is_heads else ""
         yield Offered(
@@ -175,7 +211,7 @@ class Course:
         if result.verdict is not Verdict.PROMOTED:
             return row
         generic = [result.exam[arm]["generic"]["exact_match"] for arm in ("candidate", "base")]
-        found = compared(self._model, self._registry.find(result.adapter).path, self._held_out)
+        found = compared(self._model, self._registry.find(result.adapter).path, self._places.held_out)
         forgotten = generic[1] - generic[0]
         harmful = found["net_saved"]["high"] < 0 or found["log_loss"]["low"] > 0 or forgotten > FORGOTTEN
         return {**row, **found, "generic_exact_match_lost": forgotten, "harmful": harmful}
