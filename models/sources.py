@@ -14,6 +14,7 @@ import urllib.request
 import zipfile
 from dataclasses import dataclass
 from http.client import HTTPException
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -23,7 +24,6 @@ from models.home import private_directory, private_opener
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from http.client import HTTPResponse
-    from pathlib import Path
     from typing import BinaryIO
 
     Progress = Callable[[int], None]
@@ -77,7 +77,11 @@ def fetch(source: AnySource, partial: Path, progress: Progress) -> None:
 
 
 def length(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    """Bytes of the file at ``path``; 0 where there is none, or it goes away meanwhile."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 @contextlib.contextmanager
@@ -220,11 +224,22 @@ def download_wheel(requirement: str, directory: Path, have: int, progress: Progr
                 _, complaint = pip.communicate(timeout=0.25)
                 break
             except subprocess.TimeoutExpired:
-                progress(have + sum(length(path) for path in directory.rglob("*.whl")))
+                progress(have + arrived(directory))
     wheels = list(directory.glob("*.whl"))
     if pip.returncode or not wheels:
         raise UnreachableError(last_line(complaint) or f"pip gave no wheel for {requirement}")
     return wheels[0]
+
+
+def arrived(directory: Path) -> int:
+    """Bytes of the wheels anywhere below ``directory``, which pip fills and clears meanwhile."""
+    # Not rglob, which raises where a directory that it has seen is gone when it looks into it.
+    return sum(
+        length(Path(folder, name))
+        for folder, _, names in os.walk(directory)
+        for name in names
+        if name.endswith(".whl")
+    )
 
 
 def last_line(complaint: str) -> str:

