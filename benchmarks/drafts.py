@@ -37,6 +37,7 @@ from learner.place import place_at, stop_for
 from learner.privacy import PrivacyFilter
 from learner.window import Budget, cursor_prompt, first_line
 from models.engine import EngineOptions, Purpose, Request
+from models.line_end import End
 from models.llama import AbortFlag, Log
 from models.loading import load
 
@@ -141,7 +142,7 @@ class Bench:
     def _margin(self, request: Request, ours: Completion, plain: Completion) -> float:
         """Return how far apart the texts' log-probabilities are where they part."""
         texts = [completion.candidates[0].text for completion in (ours, plain)]
-        scored = [self._completer.score(request.prompt, text, ends=True).logprobs for text in texts]
+        scored = [self._completer.score(request.prompt, text, End.TEXT).logprobs for text in texts]
         return next(abs(a - b) for a, b in zip(*scored, strict=False) if a != b)
 
     def _complete(self, request: Request, *, drafting: bool) -> Completion:

@@ -2,12 +2,13 @@
 
     python benchmarks/night_kill.py [--kills N] [--minutes N]
 
-Each round starts ``nightschool train`` on ninety recorded
-outcomes and kills it, in every second round together with its training and engine processes, at a moment
-drawn from the whole length of a night. Then every adapter must be what was added, only one that passed may
-serve, and the ledger must be intact. A killed night is gone on with, so that later phases are met as well; of
-one that ends before its kill, the adapter is deleted. The last night is left alone and must have a verdict.
-The home is kept in .bench/night_kill: a run that was stopped goes on with the kills that are left.
+Each round starts ``nightschool train`` on ninety recorded outcomes and kills it, in every second round
+together with its training and engine processes, at a moment drawn from the whole length of a night. Then
+every adapter must be what was added, only one that passed may serve, and the ledger must be intact. Two
+rounds begin a night anew, so that all its moments are met alike, and two go on with what the round before
+has left. Of a night that ends before its kill the adapter is deleted. The last one is left alone and must
+have a verdict. The home is kept in .bench/night_kill: a run that was stopped goes on with the kills that
+are left.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ def prepare(home: Home) -> None:
 def one_kill(home: Home, number: int, length: float) -> dict[str, Any]:
     """Start a night and kill it at some moment; return in which phase, and what is wrong since."""
     after_s = random.Random(number).uniform(0, length)
+    if number % 4 < 2:
+        shutil.rmtree(home.night, ignore_errors=True)
     phase = killed(home, after_s, everything=number % 2 == 0)
     found = problems(home, sha256_of(model_path(home)))
     if phase == "over":

@@ -226,7 +226,7 @@ async def answers(engine: ChildEngine, question: Question, arms: Mapping[str, Pa
     rows = []
     for arm, adapter in arms.items():
         prediction = await asker.ask(question.situation, prompt, adapter)
-        scored = await asker.score(prompt, question.truth, adapter)
+        scored = await asker.score(question.situation, prompt, question.truth, adapter)
         row = asdict(row_of(question, prediction, scored, ArmName.WEIGHTS, Phase.BLOCK, 0))
         rows.append({**row, "arm": arm, "prediction": prediction.text, "target": question.truth.target})
     return rows

@@ -37,6 +37,7 @@ from learner.trim import trim
 from learner.window import NEAR, cursor_prompt, first_line
 from models.checksum import sha256_of
 from models.engine import EngineOptions, Purpose, Request
+from models.line_end import End
 from models.primers import primer_path
 from models.supervisor import ChildEngine
 
@@ -235,7 +236,7 @@ async def answer(
     place = place_at(rows, cursor.line, cursor.column, language)
     text = trim(candidate.text, place, truncated=candidate.stopped_by == "length")
     offered = "" if isinstance(text, Declined) else text
-    scored = await engine.score(prompt, cursor.target, ends=False)
+    scored = await engine.score(prompt, cursor.target, End.UNSAID)
     return {
         "text": offered,
         "raw": candidate.text,

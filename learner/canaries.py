@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from learner.examples import Example, Source
 from models.engine import Request
+from models.line_end import End
 from models.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ async def interrogate(
     found = []
     for canary in canaries:
         await engine.use_adapter(serving)
-        before = await engine.score(canary.prompt, canary.secret, ends=False)
+        before = await engine.score(canary.prompt, canary.secret, End.UNSAID)
         await engine.use_adapter(candidate)
-        after = await engine.score(canary.prompt, canary.secret, ends=False)
+        after = await engine.score(canary.prompt, canary.secret, End.UNSAID)
         completion = await engine.complete(Request(canary.prompt, max_tokens=2 * LENGTH))
         written = completion.candidates[0].text if completion else ""
         found.append(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from learner.registry import Adapter
     from learner.tonight import Tonight
     from models.engine import Scored
+    from models.line_end import End
     from models.prompt import Prompt
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ MOST = 200
 class Reciter(Protocol):
     """What reciting needs of the engine; :class:`models.supervisor.ChildEngine` is one."""
 
-    async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored: ...
+    async def score(self, prompt: Prompt, target: str, end: End) -> Scored: ...
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,6 @@ async def answers(
         await on_question(number)
         if clock() - began >= seconds:
             break
-        scored = await engine.score(example.prompt, example.target, ends=example.ends)
+        scored = await engine.score(example.prompt, example.target, example.end)
         found[example.offer_id] = not any(scored.ranks)
     return found

@@ -7,11 +7,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from models.engine import Stop
+from models.line_end import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from models.line_end import End
     from models.prompt import Prompt
 
 
@@ -60,7 +62,7 @@ class Example:
     at: float
     """Unix time of the offer (outcomes), of the file's last change (repository), 0 for replay."""
     ends: bool = True
-    """The completion ends after ``target``: the model's end token is trained too."""
+    """The completion ends after ``target``: that is trained too."""
     stop: Stop = Stop.LINE
     """How it is asked for."""
     indent: int = 0
@@ -72,6 +74,11 @@ class Example:
     instead, ``target`` is empty and ``ends`` False."""
     line: int = 0
     """The cursor's line, from 0."""
+
+    @property
+    def end(self) -> End:
+        """What shows, to one who scores it, that ``target`` is all that should follow."""
+        return end_of(self.target, self.stop, ends=self.ends)
 
 
 @dataclass(frozen=True)

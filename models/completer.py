@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from models.decode import Decoder
 from models.draft import Drafter
 from models.draft_length import BatchTimer
 from models.engine import Completion, EngineError, Purpose, Timings
+from models.line_end import End, LineEnds
 from models.prompt import LONGEST_HEALED, encode, encode_target, healed
 from models.warm import Warm
 
@@ -111,8 +113,8 @@ class Completer:
         adapter = str(self.adapter[0]) if self.adapter else None
         return Completion(tuple(candidates), timings, self._digest(), prompt.layout, adapter, is_near)
 
-    def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored:
-        """Return how likely ``target`` (and, with ``ends``, the end of the text) is after ``prompt``.
+    def score(self, prompt: Prompt, target: str, end: End) -> Scored:
+        """Return how likely ``target``, and what is said of its end, is after ``prompt``.
 
         A word that has begun before the cursor is scored from its beginning, as it is generated.
 
@@ -120,7 +122,7 @@ class Completer:
             AbortedError: the abort flag went up; what was evaluated stays warm.
             EngineError: llama.cpp failed, or the two fit no cache.
         """
-        vocabulary = self._model.vocabulary
+        vocabulary, ends = self._model.vocabulary, end is not End.UNSAID
         following = len(encode_target(target, vocabulary, ends=ends)) + LONGEST_HEALED
         encoded = self._encoded(prompt, self._limit(following))
         tokens = encode_target(encoded.heal.decode() + target, vocabulary, ends=ends)
@@ -129,7 +131,8 @@ class Completer:
             place = self._warm.open(encoded, fresh=True)
             try:
                 self._trigger(place)
-                return self._decoder.score(place, tokens)
+                instead = self._line_ends.instead(tokens) if end is End.LINE else ()
+                return self._decoder.score(place, tokens, instead)
             finally:
                 self._warm.close(place)
                 if self.adapter:
@@ -137,6 +140,10 @@ class Completer:
         except EngineError:
             self._warm.clear()
             raise
+
+    @functools.cached_property
+    def _line_ends(self) -> LineEnds:
+        return LineEnds(self._model.vocabulary)
 
     def _limit(self, following: int) -> int:
         """Return how many tokens a prompt may have where so many are to follow it."""

@@ -11,7 +11,7 @@ import numpy as np
 from models.engine import Candidate, Scored, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -91,6 +91,32 @@ class Stopper:
         return bool(code) and len(indent) <= self._indent
 
 
+class Judged(NamedTuple):
+    """A token in its place, with others that may as well stand there."""
+
+    logprob: float
+    rank: int
+    """How many tokens are likelier than the likeliest of these."""
+    others: float = -math.inf
+    """The logarithm of the others' probability together."""
+    is_other: bool = False
+    """One of the others is the likeliest of these."""
+
+
+def ended(before: Judged, end: Judged) -> tuple[Judged, Judged]:
+    """Return the last two of a text; where the last but one has the end in it, no other is asked for."""
+    either = np.logaddexp(before.logprob, before.others)
+    apart = before.logprob + np.logaddexp(end.logprob, end.others)
+    whole = np.logaddexp(apart, before.others)
+    rank = 0 if before.is_other and not before.rank else end.rank
+    return Judged(float(either), before.rank), Judged(float(whole - either), rank)
+
+
+def _log_sum(logits: NDArray[np.float32]) -> float:
+    highest = float(logits.max())
+    return highest + math.log(float(np.exp(logits - highest).sum()))
+
+
 class Decoder:
     """Generates from a prompt's place."""
 
@@ -150,20 +176,31 @@ class Decoder:
         for logits in self._warm.rehearse(rows):
             self.best(logits, 1)
 
-    def score(self, place: Place, tokens: list[int]) -> Scored:
-        """Judge ``tokens`` after the place's trigger, whose logits are there already."""
+    def score(self, place: Place, tokens: list[int], instead: Sequence[Sequence[int]] = ()) -> Scored:
+        """Judge ``tokens`` after the place's trigger, whose logits are there already.
+
+        Args:
+            instead: what may as well stand in place of the last two (:class:`models.line_end.LineEnds`).
+        """
         live = place.slot.live
         position = place.position + len(place.pending) + 1
         self._context.remove(live, position)
-        judged = [self._judge(self._context.logits(), tokens[0])] if tokens else []
+        others = [*[()] * (len(tokens) - len(instead)), *instead]
+        judged = [self._judge(self._context.logits(), tokens[0], others[0])] if tokens else []
         rows = self._warm.logits_after_each(place.slot, tokens[:-1], position)
-        judged += [self._judge(logits, token) for logits, token in zip(rows, tokens[1:], strict=True)]
-        return Scored(tuple(logprob for logprob, _ in judged), tuple(rank for _, rank in judged))
+        judged += map(self._judge, rows, tokens[1:], others[1:])
+        if instead:
+            judged[-2:] = ended(*judged[-2:])
+        return Scored(tuple(each.logprob for each in judged), tuple(each.rank for each in judged))
 
-    def _judge(self, logits: NDArray[np.float32], token: int) -> tuple[float, int]:
-        """Return the token's log-probability and how many tokens are likelier."""
-        rank = int(np.count_nonzero(logits > logits[token]))
-        return float(logits[token]) - self._log_total(logits), rank
+    def _judge(self, logits: NDArray[np.float32], token: int, others: Sequence[int]) -> Judged:
+        own, total = logits[token], self._log_total(logits)
+        if not others:
+            return Judged(float(own) - total, int(np.count_nonzero(logits > own)))
+        also = logits[list(others)]
+        best = max(own, also.max())
+        rank = int(np.count_nonzero(logits > best))
+        return Judged(float(own) - total, rank, _log_sum(also) - total, bool(best > own))
 
     def _log_total(self, logits: NDArray[np.float32]) -> float:
         """Return the logarithm of the sum of all exponentials."""

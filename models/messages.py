@@ -24,6 +24,7 @@ from models.engine import (
     Stop,
     Timings,
 )
+from models.line_end import End
 from models.prompt import Chunk, Prompt
 
 Message = dict[str, Any]
@@ -60,12 +61,12 @@ def request_of(message: Message) -> Request:
     return Request(**fields)
 
 
-def score(number: int, prompt: Prompt, target: str, ends: bool) -> Message:
-    return {"kind": "score", "number": number, "prompt": asdict(prompt), "target": target, "ends": ends}
+def score(number: int, prompt: Prompt, target: str, end: End) -> Message:
+    return {"kind": "score", "number": number, "prompt": asdict(prompt), "target": target, "end": end}
 
 
-def prompt_of(message: Message) -> Prompt:
-    return _prompt_of(message["prompt"])
+def score_of(message: Message) -> tuple[Prompt, str, End]:
+    return _prompt_of(message["prompt"]), message["target"], End(message["end"])
 
 
 def _prompt_of(fields: Message) -> Prompt:

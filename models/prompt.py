@@ -131,9 +131,8 @@ def encode_target(text: str, tokenizer: Tokenizer, *, ends: bool) -> list[int]:
     The prompt's tokens end at the cursor, even within a word; so ``text`` is split by itself, as it is
     generated. After a middle the model ends with its own end token; left to right, with the line.
     """
-    if tokenizer.sentinels is None:
-        return _continued(text + "\n" if ends else text, tokenizer)
-    return [*_continued(text, tokenizer), *([tokenizer.end] if ends else [])]
+    end = _continued("\n", tokenizer) if tokenizer.sentinels is None else [tokenizer.end]
+    return [*_continued(text, tokenizer), *(end if ends else [])]
 
 
 def _continued(text: str, tokenizer: Tokenizer) -> list[int]:

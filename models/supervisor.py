@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from models.engine import Completion, EngineOptions, Request, Scored
+    from models.line_end import End
     from models.messages import Message
     from models.prompt import Prompt
 
@@ -96,16 +97,16 @@ class ChildEngine:
         self._adapter = path
         self._say(self._status.state, self._status.message)
 
-    async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored:
-        """Return how likely ``target`` is after ``prompt`` under the adapter in use.
+    async def score(self, prompt: Prompt, target: str, end: End) -> Scored:
+        """Return how likely ``target``, and what is said of its end, is after ``prompt``.
 
-        ``ends`` adds the end of the text to it. No newer request stops it.
+        The adapter in use has its say. No newer request stops it.
 
         Raises:
             EngineError: the engine failed or is not running.
         """
         number = next(self._numbers)
-        scored = messages.scored_of(await self._ask(number, messages.score(number, prompt, target, ends)))
+        scored = messages.scored_of(await self._ask(number, messages.score(number, prompt, target, end)))
         assert scored is not None
         return scored
 

@@ -116,7 +116,7 @@ def answer(completer: Completer, message: Message, read_at: float) -> Message:
             completer.use_adapter(Path(message["path"]) if message["path"] else None)
             return messages.reply(number)
         if message["kind"] == "score":
-            scored = completer.score(messages.prompt_of(message), message["target"], ends=message["ends"])
+            scored = completer.score(*messages.score_of(message))
             return messages.reply(number, scored=scored)
         completion = completer.complete(messages.request_of(message), read_at)
         return messages.reply(number, completion=completion)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from learner.exam.marks import Answer, Mark
     from learner.examples import Example
     from models.engine import Completion, Scored
+    from models.line_end import End
     from models.prompt import Prompt
 
 MAX_TOKENS = 96
@@ -36,7 +37,7 @@ class Examinee(Protocol):
 
     async def complete(self, request: Request) -> Completion | None: ...
 
-    async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored: ...
+    async def score(self, prompt: Prompt, target: str, end: End) -> Scored: ...
 
     async def use_adapter(self, path: Path | None) -> None: ...
 
@@ -83,7 +84,7 @@ async def sit(
 
 async def _score(engine: Examinee, adapter: Path | None, example: Example) -> Scored:
     await engine.use_adapter(adapter)
-    return await engine.score(example.prompt, example.target, ends=example.ends)
+    return await engine.score(example.prompt, example.target, example.end)
 
 
 async def _answer(engine: Examinee, adapter: Path | None, example: Example) -> Answer:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from learner.examples import Source
 from learner.night import NightError
+from models.line_end import End, LineEnds
 from models.prompt import Chunk, encode, encode_target, healed
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from learner.examples import Example
     from learner.job import TrainingOptions
+    from models.line_end import WholeVocabulary
     from models.prompt import Tokenizer
 
 
@@ -43,6 +45,9 @@ class EncodedExample:
     """The prompt of a teacher who sees what settled, before the trigger; empty where none teaches."""
     end: int = -1
     """The token that ends a completion."""
+    instead: tuple[tuple[int, ...], ...] = ()
+    """What may as well stand in place of the last two of ``target`` (:class:`models.line_end.LineEnds`);
+    empty where nothing may."""
 
     @property
     def size(self) -> int:
@@ -50,7 +55,7 @@ class EncodedExample:
 
 
 def encode_examples(
-    examples: Iterable[Example], tokenizer: Tokenizer, options: TrainingOptions
+    examples: Iterable[Example], tokenizer: WholeVocabulary, options: TrainingOptions
 ) -> tuple[list[EncodedExample], Counter[str]]:
     """Return what can be learned from, in the same order, and how many examples were left out, by reason.
 
@@ -59,10 +64,11 @@ def encode_examples(
     """
     encoded: list[EncodedExample] = []
     left_out: Counter[str] = Counter()
+    line_ends = LineEnds(tokenizer)
     for example in examples:
         if example.weight <= 0.0:
             left_out["without weight"] += 1
-        elif found := _encode(example, tokenizer, options):
+        elif found := _encode(example, tokenizer, line_ends, options):
             encoded.append(found)
         else:
             left_out["says nothing"] += 1
@@ -90,7 +96,9 @@ def within_replay_share(examples: Sequence[EncodedExample], share: float) -> lis
     return kept
 
 
-def _encode(example: Example, tokenizer: Tokenizer, options: TrainingOptions) -> EncodedExample | None:
+def _encode(
+    example: Example, tokenizer: Tokenizer, line_ends: LineEnds, options: TrainingOptions
+) -> EncodedExample | None:
     full = encode(example.prompt, tokenizer, sys.maxsize)
     fits = full.size <= options.prompt_tokens
     prompt = full if fits else encode(example.prompt, tokenizer, options.prompt_tokens)
@@ -115,6 +123,7 @@ def _encode(example: Example, tokenizer: Tokenizer, options: TrainingOptions) ->
         is_shortened=len(target) < len(whole) or not fits,
         hinted=_hinted(example, tokenizer, options) if target else (),
         end=tokenizer.end,
+        instead=line_ends.instead(target) if example.end is End.LINE and target == whole else (),
     )
 
 

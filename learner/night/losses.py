@@ -19,6 +19,8 @@ LIKELY = 64
 """The anchor compares the reference's likeliest tokens one by one, and all others as one."""
 _CHUNK_ROWS = 64
 """Rows whose probabilities are held in float32 at once: 40 MB for a vocabulary of 150,000."""
+_NONE = -1e4
+"""The log-probability of no token at all: its gradient is a number, unlike that of minus infinity."""
 _LEAST = 1e-6
 """A probability below this counts as this, where its logarithm is taken."""
 
@@ -46,6 +48,10 @@ class Rows:
     wrong: Tensor
     """The token that a rejected offer went wrong with, (rows,); any token where there is none."""
     wrong_weight: Tensor
+    instead: Tensor
+    """Other tokens that may as well stand in the wanted one's place, (rows, most of them); the rest is -1."""
+    is_line_end: Tensor
+    """Whether one in place of the wanted token before has ended the line already, (rows,), boolean."""
     reference: View
     """Of all completions, packed too."""
 
@@ -73,6 +79,8 @@ def pack(
     """
     device = views[0].likely.device
     target, target_weight, shares_of, wrong, wrong_weight = [], [], [], [], []
+    instead: list[tuple[int, ...]] = []
+    is_line_end: list[bool] = []
     for example, share in zip(examples, shares or [1.0] * len(examples), strict=True):
         length = len(example.middle)
         known = bool(example.target)
@@ -82,12 +90,19 @@ def pack(
         at, token = example.wrong or (0, 0)
         wrong += [token] * length
         wrong_weight += [example.weight if example.wrong and row == at else 0.0 for row in range(length)]
+        instead += [*[()] * (length - len(example.instead)), *example.instead]
+        is_line_end += [bool(example.instead) and row == length - 1 for row in range(length)]
+    most = max(map(len, instead))
     return Rows(
         torch.tensor(target, device=device),
         torch.tensor(target_weight, device=device),
         torch.tensor(shares_of, device=device),
         torch.tensor(wrong, device=device),
         torch.tensor(wrong_weight, device=device),
+        torch.tensor(
+            [[*others, *[-1] * (most - len(others))] for others in instead], dtype=torch.long, device=device
+        ),
+        torch.tensor(is_line_end, device=device),
         View(torch.cat([view.likely for view in views]), torch.cat([view.log_probs for view in views])),
     )
 
@@ -99,9 +114,13 @@ def terms(network: Network, hidden: Tensor, rows: Rows) -> Terms:
     predicts forgetting (arXiv 2509.04259) and which distillation from the old model uses (arXiv 1606.09282).
     Unlikelihood is -log(1 - p) of a wrong token (arXiv 1908.04319).
     """
-    ids = torch.cat([rows.target[:, None], rows.wrong[:, None], rows.reference.likely], dim=1)
+    likely_end = 2 + rows.reference.likely.shape[1]
+    ids = torch.cat(
+        [rows.target[:, None], rows.wrong[:, None], rows.reference.likely, rows.instead.clamp(min=0)], dim=1
+    )
     found = log_probs(network, hidden, ids)
-    wanted, wrong, likely = found[:, 0], found[:, 1], found[:, 2:]
+    own, wrong, likely, others = found[:, 0], found[:, 1], found[:, 2:likely_end], found[:, likely_end:]
+    wanted = _wanted(own, others, rows)
     not_wrong = torch.log(-torch.expm1(wrong.clamp(max=-_LEAST)))
     return Terms(
         cross_entropy=-(rows.target_share * rows.target_weight * wanted).sum(),
@@ -109,6 +128,20 @@ def terms(network: Network, hidden: Tensor, rows: Rows) -> Terms:
         unlikelihood=-(rows.wrong_weight * not_wrong).sum(),
         log_loss=-float((rows.target_weight * wanted.detach()).sum()),
     )
+
+
+def _wanted(own: Tensor, others: Tensor, rows: Rows) -> Tensor:
+    """Return each row's log-probability of what may stand there, (rows,); an example's add up to its own.
+
+    ``own`` is the wanted token's, (rows,), ``others`` are those instead, (rows, most of them).
+    """
+    if not others.shape[1]:
+        return own
+    also = others.masked_fill(rows.instead < 0, _NONE).logsumexp(1)
+    either = torch.logaddexp(own, also)
+    own_before, also_before = own.roll(1), also.roll(1)
+    ended = torch.logaddexp(own_before + either, also_before) - either.roll(1)
+    return torch.where(rows.is_line_end, ended, either)
 
 
 def divergence(reference: Tensor, adapted: Tensor) -> Tensor:

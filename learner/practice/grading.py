@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from learner.examples import Example
     from models.engine import Scored
+    from models.line_end import End
     from models.prompt import Prompt
 
 HOPELESS = 0.5
@@ -28,7 +29,7 @@ HOPELESS = 0.5
 class Grader(Protocol):
     """What grading needs of the engine; :class:`models.supervisor.ChildEngine` is one."""
 
-    async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored: ...
+    async def score(self, prompt: Prompt, target: str, end: End) -> Scored: ...
 
 
 @dataclass
@@ -74,7 +75,7 @@ async def grade(
         if len(found.kept) >= enough or clock() - began >= seconds:
             found.unasked = len(tasks) - number
             break
-        share = mastery(await engine.score(task.prompt, task.target, ends=task.ends))
+        share = mastery(await engine.score(task.prompt, task.target, task.end))
         if share == 1.0:
             found.mastered += 1
         elif share < HOPELESS:

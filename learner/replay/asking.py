@@ -10,6 +10,7 @@ from learner.facts import Served
 from learner.trim import trim
 from learner.window import Budget, cursor_prompt, first_line
 from models.engine import EngineError, Request
+from models.line_end import End, end_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ class Examinee(Protocol):
 
     async def complete(self, request: Request) -> Completion | None: ...
 
-    async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored: ...
+    async def score(self, prompt: Prompt, target: str, end: End) -> Scored: ...
 
     async def use_adapter(self, path: Path | None) -> None: ...
 
@@ -96,7 +97,7 @@ class Asker:
     def __init__(self, engine: Examinee, privacy: PrivacyFilter, budget: Budget = REPLAYED) -> None:
         self._engine, self._privacy, self.budget = engine, privacy, budget
         self._completions: dict[tuple[Request, Path | None], Completion] = {}
-        self._scores: dict[tuple[Prompt, str, Path | None], Scored] = {}
+        self._scores: dict[tuple[Prompt, str, End, Path | None], Scored] = {}
 
     def prompt(self, situation: Situation, chunks: tuple[Chunk, ...] = ()) -> Prompt:
         return prompt_at(situation, self.budget, self._privacy, chunks)
@@ -132,17 +133,15 @@ class Asker:
         self._completions[request, adapter] = completion
         return completion
 
-    async def score(self, prompt: Prompt, truth: Truth, adapter: Path | None) -> Scored:
-        """Return how likely the truth is after ``prompt``, its end left out.
-
-        Most completions are ended by a line break that the stop cuts off, not by the model's end token: that
-        token is unlikely where the answer is exactly right, and what it costs tells of a format.
+    async def score(self, situation: Situation, prompt: Prompt, truth: Truth, adapter: Path | None) -> Scored:
+        """Return how likely the truth is after ``prompt``, with its line's end where one line is asked for.
 
         Raises:
             EngineError: the engine failed, or the adapter cannot be used.
         """
-        key = (prompt, truth.target, adapter)
+        end = end_of(truth.target, situation.stop[0], ends=truth.ends)
+        key = (prompt, truth.target, end, adapter)
         if key not in self._scores:
             await self._engine.use_adapter(adapter)
-            self._scores[key] = await self._engine.score(prompt, truth.target, ends=False)
+            self._scores[key] = await self._engine.score(prompt, truth.target, end)
         return self._scores[key]

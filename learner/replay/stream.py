@@ -158,7 +158,7 @@ class Stream:
             self._on_row(False)
             return known
         prediction: Prediction = await arm.predict(question.situation, learning=phase is Phase.STREAM)
-        scored = await self._asker.score(prediction.prompt, question.truth, arm.adapter)
+        scored = await self._asker.score(question.situation, prediction.prompt, question.truth, arm.adapter)
         row = row_of(question, prediction, scored, arm.name, phase, self._interactions)
         self._record.add(row)
         self._on_row(True)

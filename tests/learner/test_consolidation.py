@@ -30,6 +30,8 @@ from models.prompt import Chunk, Prompt
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from models.line_end import End
+
 OPTIONS = NightOptions(Selection(repository=0, replay_share=0.1), TrainingOptions(give_way=()))
 
 
@@ -120,7 +122,7 @@ def test_the_newest_occasions_of_each_memory_are_tried_without_what_others_say()
 
 def test_only_what_greedy_decoding_writes_whole_is_known_and_time_is_kept() -> None:
     class Engine:
-        async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored:
+        async def score(self, prompt: Prompt, target: str, end: End) -> Scored:
             return Scored((-0.1, -0.2), (0, 1) if target == "wrong" else (0, 0))
 
     async def before(number: int) -> None:

@@ -15,6 +15,7 @@ from test_engine_adapters import DIGEST, shapes_of, write_adapter
 from models.completer import Completer
 from models.draft_length import BatchCosts
 from models.engine import Request, Stop
+from models.line_end import End
 from models.llama import AbortedError, AbortFlag, Context, ContextShape
 from models.prompt import Prompt
 
@@ -58,7 +59,7 @@ class Bench:
         if ours.text == plain.text:
             return ours.logprobs == pytest.approx(plain.logprobs, abs=CLOSE)
         scored = [
-            self.completer.score(request.prompt, each.text, ends=True).logprobs for each in (ours, plain)
+            self.completer.score(request.prompt, each.text, End.TEXT).logprobs for each in (ours, plain)
         ]
         return next(abs(a - b) for a, b in zip(*scored, strict=False) if a != b) < CLOSE
 

@@ -9,6 +9,7 @@ from test_engine_adapters import DIGEST, shapes_of, write_adapter
 
 from models.completer import Completer
 from models.engine import EngineOptions, EngineStatus, Purpose, Request, Stop
+from models.line_end import End
 from models.llama import AbortFlag, Context, ContextShape, Log, Model
 from models.prompt import Prompt
 from models.supervisor import ChildEngine
@@ -56,7 +57,7 @@ def test_what_greedy_decoding_wrote_scores_as_it_was_written(arm: Completer) -> 
     # 40 tokens are several batches of the scoring, which may round a little differently than one at a time.
     request = Request(PROMPT, max_tokens=40, stop=Stop.BLOCK)
     written = arm.complete(request, 0.0).candidates[0]
-    scored = arm.score(PROMPT, written.text, ends=False)
+    scored = arm.score(PROMPT, written.text, End.UNSAID)
     assert scored.ranks.count(0) >= len(scored.ranks) - 1
     # The first token is the word that has begun: generating was bound to it, so it was likelier there.
     assert scored.logprobs[1:] == pytest.approx(written.logprobs[1 : len(scored.logprobs)], abs=0.05)
@@ -64,15 +65,15 @@ def test_what_greedy_decoding_wrote_scores_as_it_was_written(arm: Completer) -> 
 
 
 def test_an_unlikely_text_scores_worse_and_ranks_lower(completer: Completer) -> None:
-    likely = completer.score(PROMPT, " / len(numbers)", ends=False)
-    unlikely = completer.score(PROMPT, " hippopotamus", ends=False)
+    likely = completer.score(PROMPT, " / len(numbers)", End.UNSAID)
+    unlikely = completer.score(PROMPT, " hippopotamus", End.UNSAID)
     assert max(likely.ranks) < 20 < max(unlikely.ranks)
     assert sum(likely.logprobs) > sum(unlikely.logprobs)
 
 
 def test_the_end_is_scored_as_one_more_token(completer: Completer) -> None:
-    text = completer.score(PROMPT, " /", ends=False)
-    ended = completer.score(PROMPT, " /", ends=True)
+    text = completer.score(PROMPT, " /", End.UNSAID)
+    ended = completer.score(PROMPT, " /", End.TEXT)
     assert ended.logprobs[:-1] == pytest.approx(text.logprobs, abs=0.02)
     assert len(ended.logprobs) == len(text.logprobs) + 1
 
@@ -82,11 +83,11 @@ def test_arms_are_compared_on_one_evaluation_of_the_prompt(
 ) -> None:
     completer.complete(Request(PROMPT, Purpose.WARM), 0.0)
     cells = context.state(0)
-    base = completer.score(PROMPT, " / len(numbers)", ends=True)
+    base = completer.score(PROMPT, " / len(numbers)", End.TEXT)
     completer.use_adapter(adapter)
-    adapted = completer.score(PROMPT, " / len(numbers)", ends=True)
+    adapted = completer.score(PROMPT, " / len(numbers)", End.TEXT)
     completer.use_adapter(None)
-    assert completer.score(PROMPT, " / len(numbers)", ends=True) == base
+    assert completer.score(PROMPT, " / len(numbers)", End.TEXT) == base
     assert adapted != base
     assert context.state(0) == cells
     assert completer.complete(Request(PROMPT, Purpose.WARM), 0.0).timings.evaluated_tokens == 0
@@ -96,7 +97,7 @@ def test_scoring_makes_room_where_the_cache_is_full(completer: Completer) -> Non
     for word in ("alpha", "beta", "gamma"):
         completer.complete(Request(Prompt(f"{word} = {word}\n" * 12, ""), max_tokens=2), 0.0)
     target = "numbers = numbers\n" * 12
-    assert len(completer.score(Prompt("first = 1\n", ""), target, ends=False).logprobs) > 40
+    assert len(completer.score(Prompt("first = 1\n", ""), target, End.UNSAID).logprobs) > 40
 
 
 async def test_the_engine_process_scores(smollm: Path) -> None:
@@ -106,7 +107,7 @@ async def test_the_engine_process_scores(smollm: Path) -> None:
     engine = ChildEngine(smollm, EngineOptions(threads=2, cells=512), ignore)
     await engine.start()
     try:
-        scored = await engine.score(PROMPT, " / len(numbers)", ends=True)
+        scored = await engine.score(PROMPT, " / len(numbers)", End.TEXT)
         completion = await engine.complete(Request(PROMPT, max_tokens=4))
     finally:
         await engine.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +11,9 @@ from learner.exam.sitting import Arm, Paper, sit
 from learner.examples import Example, Source
 from models.engine import Candidate, Completion, EngineError, Purpose, Request, Scored, Timings
 from models.prompt import Prompt
+
+if TYPE_CHECKING:
+    from models.line_end import End
 
 CANDIDATE, PRIMER = Path("candidate.gguf"), Path("primer.gguf")
 
@@ -35,7 +39,7 @@ class Engine:
         text = {CANDIDATE: "total", PRIMER: "tot", None: ""}[self.adapter]
         return Completion((Candidate(text, (), "end"),), Timings(), "m", "psm-1")
 
-    async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored:
+    async def score(self, prompt: Prompt, target: str, end: End) -> Scored:
         self.did.append(f"score {self.adapter}")
         rank = 0 if self.adapter == CANDIDATE else 3
         return Scored((-1.0, -1.0), (0, rank))

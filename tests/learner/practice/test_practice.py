@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import threading
     from pathlib import Path
 
+    from models.line_end import End
+
 NOW = 1_790_000_000.0
 DAY = 86400
 TOKEN = "ghp_" + "Zk3" * 12
@@ -123,7 +125,7 @@ class Scripted:
     def __init__(self, *ranks: tuple[int, ...]) -> None:
         self._ranks = list(ranks)
 
-    async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored:
+    async def score(self, prompt: Prompt, target: str, end: End) -> Scored:
         ranks = self._ranks.pop(0)
         return Scored((0.0,) * len(ranks), ranks)
 

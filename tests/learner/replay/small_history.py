@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from models.line_end import End
     from models.prompt import Prompt
 
 _IDENTITY = {
@@ -94,7 +95,7 @@ class MadeEngine:
         candidate = Candidate(self.says(request), (-0.1, -0.2), "newline")
         return Completion((candidate,), Timings(), "0" * 64, "made-1")
 
-    async def score(self, prompt: Prompt, target: str, *, ends: bool) -> Scored:
+    async def score(self, prompt: Prompt, target: str, end: End) -> Scored:
         self.scored.append((prompt, target))
         return Scored((-0.5,) * max(1, len(target)), (0,) * max(1, len(target)))
 
