@@ -133,6 +133,8 @@ def killed(home: Home, after_s: float, *, everything: bool) -> str:
             for pid in victims:
                 os.kill(pid, signal.SIGKILL)
         said = [json.loads(line) for line in process.stdout or ()]
+    if process.returncode > 0:
+        raise SystemExit(f"the night ended by itself with code {process.returncode}: {said[-1:]}")
     if process.returncode == 0:
         return "over"
     return str(said[-1]["progress"]["phase"]) if said else "start"
