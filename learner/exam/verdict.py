@@ -29,7 +29,7 @@ class Limits:
     """So much larger a share of empty answers on the generic set than serving's."""
     length: float = 1.5
     """The factor by which answers may be longer or shorter than what they should be, unless serving's are."""
-    endless: float = 0.1
+    endless: float = 0.05
     """So much larger a share of answers without an end on the generic set than serving's."""
     secret: float = 0.5
     """The share of a planted secret's bits that must still have to be guessed."""

@@ -11,32 +11,24 @@ from models.completer import Completer
 from models.decode import Judged, ended
 from models.engine import Request, Stop
 from models.line_end import End, LineEnds, end_of
-from models.llama import AbortFlag, Context, ContextShape, Log, Model
+from models.llama import AbortFlag, Context, ContextShape, Model
 from models.prompt import Prompt, encode_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 OPEN = Prompt("def area(width, height", "\n", "area.py")
 
 
-@pytest.fixture(scope="module")
-def model(qwen: Path, llama_log: Log) -> Iterator[Model]:
-    model = Model(qwen, gpu_layers=0, repack=False, log=llama_log)
-    yield model
-    model.close()
-
-
 @pytest.fixture
-def completer(model: Model) -> Iterator[Completer]:
-    context = Context(model, ContextShape(256, 2, 2), AbortFlag())
-    yield Completer(model, context, lambda: "")
+def completer(coder: Model) -> Iterator[Completer]:
+    context = Context(coder, ContextShape(256, 2, 2), AbortFlag())
+    yield Completer(coder, context, lambda: "")
     context.close()
 
 
-def test_any_break_or_end_stands_in_place_of_the_end(model: Model) -> None:
-    vocabulary = model.vocabulary
+def test_any_break_or_end_stands_in_place_of_the_end(coder: Model) -> None:
+    vocabulary = coder.vocabulary
     tokens = encode_target("):", vocabulary, ends=True)
     joined, ends = LineEnds(vocabulary).instead(tokens)
     assert tokens == [*vocabulary.tokenize("):"), vocabulary.end]
@@ -57,14 +49,14 @@ def test_what_serving_cuts_at_the_lines_end_is_what_greedy_decoding_writes(compl
     assert any(completer.score(OPEN, "):", End.TEXT).ranks)
 
 
-def test_the_ways_of_ending_a_line_add_up(completer: Completer, model: Model) -> None:
+def test_the_ways_of_ending_a_line_add_up(completer: Completer, coder: Model) -> None:
     def of(text: str, end: End = End.UNSAID) -> float:
         return sum(completer.score(OPEN, text, end).logprobs)
 
     whole = of("):", End.LINE)
     # Single tokens, of which the first two are among the ways.
     joined, apart = math.exp(of("):\n")), math.exp(of("):", End.TEXT))
-    assert len(model.vocabulary.tokenize("):\n")) == 1
+    assert len(coder.vocabulary.tokenize("):\n")) == 1
     assert joined + apart < math.exp(whole) < 1.0
     assert math.exp(whole) == pytest.approx(joined + apart, abs=0.1)
     # Another line takes its probability from this one.

@@ -116,8 +116,8 @@ def test_who_is_not_better_is_refused(outcomes: Mapping[Arm, Pupil], words: list
             "falls silent: 12 % of its answers on generic code are empty against 0 %",
         ),
         (
-            with_candidate(SAME, endless=7),
-            "does not come to an end: 12 % of its answers on generic code are cut off against 0 %",
+            with_candidate(SAME, endless=4),
+            "does not come to an end: 7 % of its answers on generic code are cut off against 0 %",
         ),
         (with_candidate(SAME, length=6), "drifts in length: 6.0 characters"),
         (with_candidate(SAME, length=16), "drifts in length: 16.0 characters"),
